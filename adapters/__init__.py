@@ -1,0 +1,1 @@
+"""Adapters: one package for each kind of feed; bytes to source records."""

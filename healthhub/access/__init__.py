@@ -1,0 +1,1 @@
+"""The only door for reads: actor, purpose, audit."""

@@ -1,0 +1,1 @@
+"""What an adapter must offer, and what it may see of the hub."""

@@ -1,0 +1,1 @@
+"""The demo city: invented residents, real feeds, known truth."""

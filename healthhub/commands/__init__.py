@@ -1,0 +1,1 @@
+"""Commands of the healthhub program: one file each."""

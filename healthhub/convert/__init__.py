@@ -1,0 +1,1 @@
+"""Runs an adapter and a mapping over one message; pure, no I/O."""

@@ -1,0 +1,1 @@
+"""Raw messages: durable, replayable, each in exactly one state."""

@@ -1,0 +1,1 @@
+"""The mapping language: load, compile, run, explain, test."""

@@ -1,0 +1,1 @@
+"""PostgreSQL without set-up: find, start, attach, stop."""

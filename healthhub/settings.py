@@ -1,0 +1,188 @@
+"""All settings: one TOML file and HEALTHHUB_* variables, typed, documented, checked at start."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from healthhub.errors import SettingError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Section(BaseModel):
+    """A table of the settings file; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Section):
+    """One system that sends to the hub. Its name is the key of its table: [sources.NAME]."""
+
+    institution: Name = Field(description="Code of the institution that owns the system.")
+    title: str = Field(default="", description="Name shown to people, e.g. 第一人民医院 HIS.")
+    adapter: str = Field(default="hl7v2", description="Adapter that reads its bytes.")
+    mapping: str = Field(description="Mapping folder, e.g. national/hl7v2 or hospital-a.")
+    namespace: str = Field(
+        default="",
+        description="Who assigns its numbers; systems that share numbers share it. "
+        "Empty: the institution.",
+    )
+    charset: str = Field(
+        default="utf-8", description="Charset of bytes that do not declare one rightly."
+    )
+    zone: str = Field(default="Asia/Shanghai", description="Zone of times without an offset.")
+    addresses: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), description="Networks that may send; empty means none but the loopback."
+    )
+    sender: str = Field(
+        default="",
+        description="MSH-3, or MSH-3|MSH-4, by which MLLP recognises it; empty: by address "
+        "alone.",
+    )
+    token_sha256: SecretStr | None = Field(
+        default=None, description="SHA-256 (hex) of the bearer token of POST /feeds/NAME/..."
+    )
+    client_certificate: str = Field(
+        default="", description="Subject CN that its TLS client certificate must carry."
+    )
+
+
+class Institution(Section):
+    """One institution: [institutions.CODE]."""
+
+    title: str = Field(description="Its name, e.g. 江城市第一人民医院.")
+    kind: str = Field(default="hospital", description="hospital, township, village, public.")
+
+
+class Mllp(Section):
+    """The MLLP listener."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=2575, ge=0, le=65535, description="0 lets the system choose.")
+    max_frame_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_connections: int = Field(default=1000, ge=1)
+    idle_seconds: float = Field(default=600, gt=0, description="A silent connection is closed.")
+    frame_seconds: float = Field(
+        default=30, gt=0, description="Time from a frame's first byte to its last."
+    )
+    tls_certificate: Path | None = Field(default=None, description="PEM; switches TLS on.")
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM; a client certificate signed by it is then required."
+    )
+
+
+class Web(Section):
+    """Pages, FHIR and the feeds over HTTP."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535, description="0 lets the system choose.")
+    base_url: str = Field(default="", description="Public address; empty: http://HOST:PORT.")
+    processes: int = Field(default=1, ge=1, le=64)
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
+    session_minutes: int = Field(default=30, ge=1, description="Idle time that ends a session.")
+    secure_cookies: bool = Field(default=False, description="True behind TLS, as it should be.")
+
+
+class Pipeline(Section):
+    """Workers and the queue."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    batch: int = Field(default=128, ge=1, le=2000, description="Messages in one transaction.")
+    max_attempts: int = Field(default=8, ge=1, description="Then the message is parked.")
+    max_backlog: int = Field(
+        default=1_000_000, ge=1, description="Pending messages at which senders are put off."
+    )
+
+
+class Settings(BaseSettings):
+    """The whole of healthhub.toml. A variable HEALTHHUB_WEB__PORT overrides web.port."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEALTHHUB_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL 15 or later; none: one is started in data_dir."
+    )
+    database_url_file: Path | None = Field(
+        default=None, description="File that holds database_url (a mounted secret)."
+    )
+    data_dir: Path = Field(default=Path("data"), description="All that the hub writes to disk.")
+    mappings_dir: Path = PACKAGE_ROOT / "mappings"
+    port: int | None = Field(
+        default=None, ge=0, le=65535, description="Short for web.port (HEALTHHUB_PORT)."
+    )
+    language: str = Field(default="zh", pattern="^(zh|en)$", description="Language of pages.")
+    web: Web = Web()
+    mllp: Mllp = Mllp()
+    pipeline: Pipeline = Pipeline()
+    institutions: dict[Name, Institution] = {}
+    sources: dict[Name, Source] = {}
+
+    @model_validator(mode="after")
+    def _sources_name_known_institutions(self) -> Settings:
+        for name, source in self.sources.items():
+            if source.institution not in self.institutions:
+                raise ValueError(
+                    f"sources.{name}.institution: {source.institution!r} is not among "
+                    "[institutions]; add it there or correct the name"
+                )
+        return self
+
+    @property
+    def web_port(self) -> int:
+        """The port of pages and FHIR."""
+        return self.web.port if self.port is None else self.port
+
+    @property
+    def dsn(self) -> str | None:
+        """The database address given, from the setting or its file."""
+        if self.database_url_file is not None:
+            return self.database_url_file.read_text(encoding="utf-8").strip()
+        return self.database_url.get_secret_value() if self.database_url else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then the file named by HEALTHHUB_SETTINGS."""
+        path = os.environ.get("HEALTHHUB_SETTINGS", "healthhub.toml")
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=path)
+        return init_settings, env_settings, toml
+
+
+def load(path: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings; a HubError names the setting at fault and what is wrong with it."""
+    if path is not None:
+        if not path.is_file():
+            raise SettingError(f"settings file {path} does not exist", expression="settings")
+        os.environ["HEALTHHUB_SETTINGS"] = str(path)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingError(
+            "the settings are wrong; correct and start again:\n  " + "\n  ".join(lines),
+            expression=lines[0].split(":", 1)[0],
+        ) from None

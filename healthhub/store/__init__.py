@@ -1,0 +1,1 @@
+"""FHIR versions and search indexes in PostgreSQL."""

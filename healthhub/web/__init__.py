@@ -1,0 +1,1 @@
+"""Pages: templates, languages, static files; no knowledge of what they show."""
