@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         default=None, description="File that holds database_url (a mounted secret)."
     )
     data_dir: Path = Field(default=Path("data"), description="All that the hub writes to disk.")
+    postgres_bin: str = Field(
+        default="",
+        description="Folder of the embedded server's programs, or 'wheel'; empty: the "
+        "machine's, else the wheel's.",
+    )
     mappings_dir: Path = PACKAGE_ROOT / "mappings"
     port: int | None = Field(
         default=None, ge=0, le=65535, description="Short for web.port (HEALTHHUB_PORT)."
