@@ -1,0 +1,66 @@
+"""The source record that mappings read: segments of fields in one canonical text form.
+
+Whatever delimiters a message uses, a field's text here uses those of HL7: ``~`` between
+repetitions, ``^`` components, ``&`` subcomponents, ``\\`` escapes (HL7 v2.5.1 chapter 2.5.4).
+Segments are split into fields only when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Span = tuple[int, int]
+"""Start and end of bytes in a raw message."""
+
+
+class Place(NamedTuple):
+    """A place in a record. ``segment`` is the position in Record.segments; ``repetition``
+    counts from 0; ``field``, ``component`` and ``subcomponent`` from 1, 0 for the whole."""
+
+    segment: int
+    field: int = 0
+    repetition: int = -1
+    component: int = 0
+    subcomponent: int = 0
+
+
+class Segment:
+    """One segment: its name, and its fields as canonical text (``fields[0]`` is the name)."""
+
+    __slots__ = ("_fields", "_split", "index", "name", "text")
+
+    def __init__(
+        self, name: str, text: str, index: int, split: Callable[[str, str], list[str]]
+    ) -> None:
+        self.name = name
+        self.text = text
+        self.index = index
+        self._split = split
+        self._fields: list[str] | None = None
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields, numbered as HL7 numbers them (``fields[5]`` is PID-5)."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = self._split(self.name, self.text)
+        return fields
+
+    def field(self, number: int) -> str:
+        """One field's text; empty if the segment is shorter."""
+        fields = self.fields
+        return fields[number] if number < len(fields) else ""
+
+    def __repr__(self) -> str:
+        return f"Segment({self.name!r}, index={self.index})"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message that has been read. ``kind`` is ``ADT^A01``; ``charset`` the codec used."""
+
+    kind: str
+    segments: tuple[Segment, ...]
+    charset: str = "utf-8"
