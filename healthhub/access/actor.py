@@ -1,0 +1,50 @@
+"""Who asks, and why: an actor with roles, and a purpose of use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Kind = Literal["account", "client"]
+
+
+class Role(StrEnum):
+    """What an account or a client may be; ``policy`` says what each may do."""
+
+    ADMIN = "admin"
+    CLINICIAN = "clinician"
+    AUDITOR = "auditor"
+    SYSTEM = "system"
+
+
+class Purpose(StrEnum):
+    """Why data is read or written: codes of HL7 v3 PurposeOfUse.
+
+    https://terminology.hl7.org/ValueSet-v3-PurposeOfUse.html
+    """
+
+    TREAT = "TREAT"
+    HOPERAT = "HOPERAT"
+    PUBHLTH = "PUBHLTH"
+    PATRQT = "PATRQT"
+    HSYSADMIN = "HSYSADMIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An authenticated account (a person) or client (a program).
+
+    ``id`` is ``account:NUMBER`` or ``client:NUMBER`` and is what the audit keeps; ``name`` the
+    name it signs in with, ``title`` the name shown to people; ``purpose`` the purpose that a
+    client was registered for (a person's purpose is chosen by the page that asks); ``address``
+    the network address that the request came from.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    roles: frozenset[Role]
+    title: str = ""
+    purpose: Purpose | None = None
+    address: str = ""

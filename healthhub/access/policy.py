@@ -1,0 +1,62 @@
+"""The one policy: what each role may do, and for which purposes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from healthhub.access.actor import Actor, Purpose, Role
+from healthhub.errors import Forbidden
+
+
+class Action(StrEnum):
+    """What can be done through the door. Every route names one of these."""
+
+    READ = "read"
+    SEARCH = "search"
+    WRITE = "write"
+    MESSAGE = "message"
+    """See a raw message and how it was converted."""
+    OPERATE = "operate"
+    """See and steer the machinery: states, findings, replays."""
+    AUDIT = "audit"
+    """See who did what."""
+
+
+_CARE = frozenset({Purpose.TREAT, Purpose.PATRQT})
+_RUN = frozenset({Purpose.HOPERAT, Purpose.HSYSADMIN})
+
+GRANTS: dict[Role, dict[Action, frozenset[Purpose]]] = {
+    Role.CLINICIAN: {
+        Action.READ: _CARE,
+        Action.SEARCH: _CARE,
+        Action.MESSAGE: _CARE,
+    },
+    Role.ADMIN: {
+        Action.OPERATE: _RUN,
+        Action.MESSAGE: _RUN,
+    },
+    Role.AUDITOR: {
+        Action.AUDIT: frozenset({Purpose.HOPERAT}),
+    },
+    Role.SYSTEM: {
+        Action.READ: frozenset(Purpose),
+        Action.SEARCH: frozenset(Purpose),
+        Action.WRITE: frozenset(Purpose),
+        Action.MESSAGE: frozenset(Purpose),
+    },
+}
+"""Role, action, purposes: what is not written here is refused."""
+
+
+def permits(actor: Actor, purpose: Purpose, action: Action) -> bool:
+    """Whether one of the actor's roles allows the action for this purpose."""
+    return any(purpose in GRANTS[role].get(action, ()) for role in actor.roles)
+
+
+def require(actor: Actor, purpose: Purpose, action: Action) -> None:
+    """Raise Forbidden unless the policy allows it."""
+    if not permits(actor, purpose, action):
+        raise Forbidden(
+            f"your roles ({', '.join(sorted(actor.roles))}) do not allow {action.value!r} for "
+            f"the purpose {purpose.value}; ask an administrator for a role that does"
+        )
