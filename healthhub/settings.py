@@ -69,16 +69,20 @@ class Institution(Section):
 class Mllp(Section):
     """The MLLP listener."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="Address that the listener binds.")
     port: int = Field(default=2575, ge=0, le=65535, description="0 lets the system choose.")
-    max_frame_bytes: int = Field(default=16 * 2**20, ge=1024)
-    max_connections: int = Field(default=1000, ge=1)
+    max_frame_bytes: int = Field(
+        default=16 * 2**20, ge=1024, description="A longer message is refused."
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, description="Open at once; one more is closed at once."
+    )
     idle_seconds: float = Field(default=600, gt=0, description="A silent connection is closed.")
     frame_seconds: float = Field(
         default=30, gt=0, description="Time from a frame's first byte to its last."
     )
     tls_certificate: Path | None = Field(default=None, description="PEM; switches TLS on.")
-    tls_key: Path | None = None
+    tls_key: Path | None = Field(default=None, description="PEM; key of tls_certificate.")
     tls_client_ca: Path | None = Field(
         default=None, description="PEM; a client certificate signed by it is then required."
     )
@@ -87,19 +91,30 @@ class Mllp(Section):
 class Web(Section):
     """Pages, FHIR and the feeds over HTTP."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="Address that the web processes bind.")
     port: int = Field(default=8080, ge=0, le=65535, description="0 lets the system choose.")
     base_url: str = Field(default="", description="Public address; empty: http://HOST:PORT.")
-    processes: int = Field(default=1, ge=1, le=64)
-    max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
+    processes: int = Field(
+        default=1, ge=1, le=64, description="Web processes; they share one socket."
+    )
+    max_body_bytes: int = Field(
+        default=64 * 2**20, ge=1024, description="A longer request body is refused."
+    )
     session_minutes: int = Field(default=30, ge=1, description="Idle time that ends a session.")
     secure_cookies: bool = Field(default=False, description="True behind TLS, as it should be.")
+    proxies: tuple[str, ...] = Field(
+        default=("127.0.0.1",),
+        description="Addresses or networks of TLS proxies whose X-Forwarded-* is believed.",
+    )
+    embedded_by: tuple[str, ...] = Field(
+        default=(), description="Origins whose pages may show ours in a frame, e.g. a HIS."
+    )
 
 
 class Pipeline(Section):
     """Workers and the queue."""
 
-    workers: int = Field(default=1, ge=1, le=64)
+    workers: int = Field(default=1, ge=1, le=64, description="Worker processes of serve.")
     batch: int = Field(default=128, ge=1, le=2000, description="Messages in one transaction.")
     max_attempts: int = Field(default=8, ge=1, description="Then the message is parked.")
     max_backlog: int = Field(
@@ -126,7 +141,9 @@ class Settings(BaseSettings):
         description="Folder of the embedded server's programs, or 'wheel'; empty: the "
         "machine's, else the wheel's.",
     )
-    mappings_dir: Path = PACKAGE_ROOT / "mappings"
+    mappings_dir: Path = Field(
+        default=PACKAGE_ROOT / "mappings", description="Folder of the mappings."
+    )
     port: int | None = Field(
         default=None, ge=0, le=65535, description="Short for web.port (HEALTHHUB_PORT)."
     )

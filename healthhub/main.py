@@ -1,0 +1,77 @@
+"""The web application: pages, FHIR and feeds over HTTP, wired to one pool and one keeper."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+
+import uvicorn
+from fastapi import FastAPI
+
+from healthhub import edge, health, postgres
+from healthhub.settings import Settings
+from healthhub.store import database
+from healthhub.web import assets
+
+POOL = 16
+"""Connections of one web process."""
+GRACE_SECONDS = 10
+ROOMS = (
+    "healthhub.serve.signin",
+    "healthhub.serve.fhir",
+    "healthhub.serve.console",
+    "healthhub.serve.record",
+    "healthhub.receive.http",
+)
+
+
+def build_app(settings: Settings, dsn: str) -> FastAPI:
+    """The application. It opens its connections when it starts, so this needs no database."""
+    app = FastAPI(
+        title="HealthHub",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.dsn = dsn
+    edge.install(app)
+    app.include_router(health.router)
+    app.include_router(assets.router)
+    for room in ROOMS:
+        if find_spec(room) is not None:
+            app.include_router(import_module(room).router)
+    app.add_middleware(edge.Edge, max_body_bytes=settings.web.max_body_bytes)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with database.async_pool(app.state.dsn, POOL) as pool:
+        app.state.pool = pool
+        yield
+
+
+def serve(settings: Settings, descriptor: int) -> int:
+    """Serve on an inherited listening socket until SIGTERM."""
+    with postgres.running(settings) as dsn:
+        config = uvicorn.Config(
+            build_app(settings, dsn),
+            loop="uvloop",
+            http="httptools",
+            # No access log: an address can hold what someone searched for.
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=",".join(settings.web.proxies),
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    return 0
