@@ -10,7 +10,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 """The zone of a time that names none (a source may say otherwise)."""
 
 _HL7 = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?)?)?)?"
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.?(\d{1,6})\d*)?)?)?)?)?)?"
     r"([+-]\d{4})?"
 )
 
@@ -24,6 +24,7 @@ def parse_hl7(text: str, zone: ZoneInfo | timezone = ZONE) -> datetime | None:
     """Read an HL7 v2 TS/DTM; None when it is no valid time.
 
     Missing parts count as the first moment of what is given (``2026`` is 2026-01-01T00:00).
+    Fractions without their dot (17 digits in all) are what some hospitals send.
     HL7 v2.5.1 chapter 2A.3.22.
     """
     match = _HL7.fullmatch(text)

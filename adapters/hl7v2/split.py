@@ -1,0 +1,40 @@
+"""Cuts a body that holds many messages: MLLP frames, files of messages, FHS/BHS batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))(?=MSH[^A-Za-z0-9\s\x80-\xff])")
+_BATCH = re.compile(rb"[\r\n]+(?:FHS|BHS|BTS|FTS)[^A-Za-z0-9\s\x80-\xff]")
+_FRAME_END = re.compile(rb"[\r\n]*\x1c[\r\n]*\Z")
+_BLANK = b"\xef\xbb\xbf\x0b\x1c\r\n\t \x00"
+
+
+def split(body: bytes) -> Iterator[bytes]:
+    """The messages of ``body``. MSH at the start of a line begins one; what stands before the
+    first is kept with it unless it is a batch header or blank; a body without MSH comes back
+    whole."""
+    starts = [match.start() for match in _START.finditer(body)]
+    if body.startswith(b"\xef\xbb\xbfMSH"):
+        starts.insert(0, 3)
+    if not starts:
+        if body.strip(_BLANK):
+            yield body
+        return
+    before = body[: starts[0]].strip(_BLANK)
+    if before and before[:3] not in (b"FHS", b"BHS"):
+        yield before
+    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+        yield _end(body[start:end])
+
+
+def _end(piece: bytes) -> bytes:
+    """The message without the frame's or batch's end that follows it."""
+    trailer = _BATCH.search(piece)
+    if trailer is not None:
+        piece = piece[: trailer.start() + 1]
+    frame = piece.find(b"\x1c")
+    if frame >= 0 and not piece[frame:].strip(_BLANK):
+        piece = piece[:frame]
+    return piece.rstrip(b"\n\x0b") if piece.endswith((b"\r\n", b"\n", b"\x0b")) else piece
