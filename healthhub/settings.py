@@ -120,6 +120,11 @@ class Pipeline(Section):
     max_backlog: int = Field(
         default=1_000_000, ge=1, description="Pending messages at which senders are put off."
     )
+    raw_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after which the bytes of settled messages are dropped; none: kept.",
+    )
 
 
 class Settings(BaseSettings):

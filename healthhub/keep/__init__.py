@@ -1,1 +1,28 @@
 """Raw messages: durable, replayable, each in exactly one state."""
+
+from healthhub.keep.choice import Choice
+from healthhub.keep.keeper import Keeper
+from healthhub.keep.lanes import Lanes
+from healthhub.keep.messages import Counts, Line, counts, find, finding_counts, findings, get
+from healthhub.keep.queue import claim, finish, park, retry_later
+from healthhub.keep.replay import ignore, matching, replay
+
+__all__ = [
+    "Choice",
+    "Counts",
+    "Keeper",
+    "Lanes",
+    "Line",
+    "claim",
+    "counts",
+    "find",
+    "finding_counts",
+    "findings",
+    "finish",
+    "get",
+    "ignore",
+    "matching",
+    "park",
+    "replay",
+    "retry_later",
+]

@@ -1,0 +1,76 @@
+"""Which messages: by id, source, kind, state, time, finding or number; for lists and replays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import LiteralString
+
+from healthhub.errors import InvalidRequest
+from healthhub.model.message import State
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Conditions that all must hold; an empty one is not asked.
+
+    ``kind`` may end in ``*`` (``ORU*``); ``since`` is inclusive, ``until`` exclusive, both of
+    the time of receipt; ``finding`` is the code of a finding; ``number`` a control id, patient
+    number or business number as the source wrote it.
+    """
+
+    ids: tuple[int, ...] = ()
+    source: str = ""
+    kind: str = ""
+    state: State | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    finding: str = ""
+    number: str = ""
+
+    def where(self) -> tuple[LiteralString, dict[str, object]]:
+        """The condition on message m and message_state s, and its values."""
+        kind = self.kind.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+        asked: dict[str, tuple[object, LiteralString]] = {
+            "ids": (list(self.ids), "m.id = any(%(ids)s::bigint[])"),
+            "source": (self.source, "m.source = %(source)s"),
+            "kind": (kind.replace("*", "%"), "m.kind like %(kind)s"),
+            "state": (self.state and str(self.state), "s.state = %(state)s"),
+            "since": (self.since, "m.received >= %(since)s"),
+            "until": (self.until, "m.received < %(until)s"),
+            "finding": (
+                self.finding,
+                "exists (select from message_finding f where f.message = m.id"
+                " and f.code = %(finding)s)",
+            ),
+            "number": (
+                [self.number] if self.number else [],
+                "(m.numbers || array[m.control, m.patient]) @> %(number)s::text[]",
+            ),
+        }
+        chosen = {name: pair for name, pair in asked.items() if pair[0]}
+        condition: LiteralString = "true"
+        for _, each in chosen.values():
+            condition += " and " + each
+        return condition, {name: value for name, (value, _) in chosen.items()}
+
+    @property
+    def empty(self) -> bool:
+        """Whether every message would be chosen."""
+        return self == Choice()
+
+    def required(self) -> Choice:
+        """Itself; an empty choice is refused, because it would touch every message."""
+        if self.empty:
+            raise InvalidRequest(
+                "name at least one condition (id, source, kind, state, time, finding or number)"
+            )
+        return self
+
+    def as_json(self) -> str:
+        """For the log of replays; a number may be a patient's and is only said to be there."""
+        said = {name: value for name, value in asdict(self).items() if value}
+        if "number" in said:
+            said["number"] = "(given)"
+        return json.dumps(said, default=str)

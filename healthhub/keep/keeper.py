@@ -1,0 +1,282 @@
+"""Makes messages durable: one commit for all that arrive while the last one runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+
+from healthhub import clock
+from healthhub.errors import HubError, TryAgain
+from healthhub.keep import lanes, raw
+from healthhub.keep.queue import storable
+from healthhub.model.message import Incoming, Kept
+
+log = logging.getLogger(__name__)
+
+GROUP = 500
+"""Messages in one commit."""
+GROUP_BYTES = 8 * 2**20
+QUEUE = 2000
+"""Messages that may wait for the next commit; then senders wait."""
+COMMIT_SECONDS = 30.0
+BACKLOG_SECONDS = 5.0
+
+_KEEP = """
+with incoming as materialized (
+    select nextval('message_id') as id, i.* from (
+        select * from unnest(
+            %b::bytea[], %b::text[], %b::timestamptz[], %b::text[], %b::int[], %b::text[],
+            %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::bigint[],
+            %b::date[], %b::smallint[], %b::bytea[], %b::text[]
+        ) with ordinality as u (digest, source, received, via, size, kind, control, patient,
+            at, numbers, state, order_key, day, packed, raw, rejected, position)
+        order by position) i
+), fresh as (
+    insert into message (id, digest, source, received, via, size, kind, control, patient, at,
+                         numbers)
+    select id, digest, source, received, via, size, kind, control, patient, at,
+           coalesce(string_to_array(nullif(numbers, ''), E'\\x1f'), '{}')
+      from incoming order by digest
+    on conflict (digest) do nothing
+    returning id
+), standing as (
+    insert into message_state (id, state, lane, order_key)
+    select id, state, order_key & 255, order_key from incoming join fresh using (id)
+), bytes as (
+    insert into raw_message (day, id, packed, raw)
+    select day, id, packed, raw from incoming join fresh using (id)
+), found as (
+    insert into message_finding (message, ordinal, severity, code, place, rule, detail, value)
+    select id, 0, 'error', 'rejected', '', '', rejected, ''
+      from incoming join fresh using (id) where state = 'rejected'
+)
+select i.position, i.id from incoming i join fresh using (id)
+"""
+
+_KNOWN = "select digest, id from message where digest = any(%b)"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    incoming: Incoming
+    digest: bytes
+    kept: asyncio.Future[Kept]
+
+
+class Keeper:
+    """The one writer of new messages in a process.
+
+    ``keep`` returns when the message is on disk (``synchronous_commit = on``). While a commit
+    runs, what arrives gathers for the next: the busier, the larger the groups. Raises TryAgain
+    at once while PostgreSQL is away or the backlog is full; a sender told so sends again, and
+    what was kept after all is recognised by its digest.
+    """
+
+    def __init__(self, dsn: str, *, max_backlog: int = 1_000_000, group: int = GROUP) -> None:
+        self._dsn = dsn
+        self._max_backlog = max_backlog
+        self._group = group
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
+        self._conn: psycopg.AsyncConnection | None = None
+        self._packer = raw.packer()
+        self._days: set[date] = set()
+        self._away_until = 0.0
+        self._failures = 0
+        self._backlog = 0
+        self._counted_at = -BACKLOG_SECONDS
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Keeper:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def start(self) -> None:
+        """Begin to commit; PostgreSQL may still be away."""
+        self._task = asyncio.create_task(self._run(), name="keeper")
+
+    async def close(self) -> None:
+        """Commit what waits, then stop."""
+        await self._queue.join()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._disconnect()
+
+    async def keep(self, incoming: Incoming) -> Kept:
+        """Make one message durable."""
+        return await (await self.submit(incoming))
+
+    async def submit(self, incoming: Incoming) -> asyncio.Future[Kept]:
+        """Put a message in line; waits for room, then gives what ``keep`` would.
+
+        Messages submitted one after the other keep their order.
+        """
+        self._refuse_if_hopeless()
+        waiting = _Waiting(
+            incoming,
+            raw.digest(incoming.source, incoming.raw),
+            asyncio.get_running_loop().create_future(),
+        )
+        await self._queue.put(waiting)
+        return waiting.kept
+
+    def _refuse_if_hopeless(self) -> None:
+        if time.monotonic() < self._away_until:
+            raise TryAgain("the store is away; keep the message and send it again")
+        if self._backlog >= self._max_backlog:
+            if time.monotonic() - self._counted_at > BACKLOG_SECONDS:
+                return  # let one through, so that the backlog is counted again
+            raise TryAgain("too many messages wait to be processed; send again in a minute")
+
+    async def _run(self) -> None:
+        while True:
+            batch = await self._gather()
+            try:
+                await self._keep_batch(batch)
+            finally:
+                for waiting in batch:
+                    if not waiting.kept.done():
+                        waiting.kept.set_exception(TryAgain("the hub is stopping"))
+                    self._queue.task_done()
+
+    async def _gather(self) -> list[_Waiting]:
+        batch = [await self._queue.get()]
+        size = len(batch[0].incoming.raw)
+        while len(batch) < self._group and size < GROUP_BYTES and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+            size += len(batch[-1].incoming.raw)
+        return batch
+
+    async def _keep_batch(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                conn = await self._connected()
+                await self._count_backlog(conn)
+                if self._backlog >= self._max_backlog:
+                    raise TryAgain("too many messages wait to be processed; send again later")
+                await self._commit(conn, batch)
+            self._failures = 0
+        except TryAgain as refusal:
+            _refuse(batch, refusal)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            await self._lost(error)
+            _refuse(batch, TryAgain("the store is away; keep the message and send it again"))
+        except psycopg.Error as error:
+            await self._disconnect()
+            await self._one_by_one(batch, error)
+
+    async def _one_by_one(self, batch: Sequence[_Waiting], error: psycopg.Error) -> None:
+        """A message that PostgreSQL refuses must not take others with it."""
+        if len(batch) == 1:
+            log.error("keep refused sqlstate=%s", error.sqlstate)
+            _refuse(batch, HubError("the message cannot be kept; tell the hub's administrator"))
+            return
+        for waiting in batch:
+            await self._keep_batch([waiting])
+
+    async def _commit(self, conn: psycopg.AsyncConnection, batch: Sequence[_Waiting]) -> None:
+        first: dict[bytes, _Waiting] = {}
+        for waiting in batch:
+            first.setdefault(waiting.digest, waiting)
+        chosen = list(first.values())
+        rows = [self._row(waiting) for waiting in chosen]
+        await self._have_days(conn, {row[12] for row in rows})
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        cursor = await conn.execute(_KEEP, columns, prepare=True)
+        ids = {chosen[position - 1].digest: id_ for position, id_ in await cursor.fetchall()}
+        fresh = set(ids)
+        missing = [digest for digest in first if digest not in ids]
+        if missing:
+            cursor = await conn.execute(_KNOWN, (missing,))
+            ids |= {bytes(digest): id_ for digest, id_ in await cursor.fetchall()}
+        for waiting in batch:
+            repeated = waiting.digest not in fresh or first[waiting.digest] is not waiting
+            if not waiting.kept.done():
+                waiting.kept.set_result(Kept(ids[waiting.digest], repeated))
+        self._backlog += len(fresh)
+        if fresh:
+            await conn.execute("notify message")
+
+    def _row(self, waiting: _Waiting) -> tuple:
+        incoming, envelope = waiting.incoming, waiting.incoming.envelope
+        patient = envelope.patient if envelope else ""
+        packed, stored = raw.pack(incoming.raw, self._packer)
+        return (
+            waiting.digest,
+            incoming.source,
+            incoming.received,
+            storable(incoming.via, 200),
+            len(incoming.raw),
+            storable(envelope.kind, 40) if envelope else "",
+            storable(envelope.control, 200) if envelope else "",
+            storable(patient, 200),
+            envelope.at if envelope else None,
+            "\x1f".join(storable(n, 200) for n in envelope.numbers if n) if envelope else "",
+            "pending" if envelope else "rejected",
+            lanes.order_key(incoming.source, patient, waiting.digest),
+            raw.day_of(incoming.received),
+            packed,
+            stored,
+            storable(incoming.rejected),
+        )
+
+    async def _have_days(self, conn: psycopg.AsyncConnection, needed: set[date]) -> None:
+        for day in sorted(needed - self._days):
+            async with conn.transaction():
+                for statement in raw.day_statements(day):
+                    await conn.execute(statement)
+            self._days.add(day)
+
+    async def _count_backlog(self, conn: psycopg.AsyncConnection) -> None:
+        """Count anew when the estimate could be over the limit; it only grows between."""
+        now = time.monotonic()
+        over = self._backlog >= self._max_backlog
+        if now - self._counted_at < (1.0 if over else BACKLOG_SECONDS):
+            return
+        self._counted_at = now
+        cursor = await conn.execute(
+            """select count(*) from (select from message_state where state = 'pending'
+               limit %s) waiting""",
+            (self._max_backlog,),
+        )
+        row = await cursor.fetchone()
+        self._backlog = row[0] if row else 0
+
+    async def _connected(self) -> psycopg.AsyncConnection:
+        if self._conn is None or self._conn.closed:
+            self._conn = await psycopg.AsyncConnection.connect(
+                self._dsn, autocommit=True, connect_timeout=5, application_name="healthhub keep"
+            )
+            await self._conn.execute("set synchronous_commit = on")
+            self._days.clear()
+            await self._have_days(self._conn, {raw.day_of(clock.now())})
+        return self._conn
+
+    async def _lost(self, error: BaseException) -> None:
+        self._failures += 1
+        delay = min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
+        self._away_until = time.monotonic() + delay
+        log.warning("keep store-away error=%s retry_in=%.1fs", type(error).__name__, delay)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            await conn.close()
+
+
+def _refuse(batch: Sequence[_Waiting], error: HubError) -> None:
+    for waiting in batch:
+        if not waiting.kept.done():
+            waiting.kept.set_exception(type(error)(error.message))
+            waiting.kept.exception()  # the sender may be gone: nobody need ask

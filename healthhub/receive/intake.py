@@ -1,0 +1,137 @@
+"""One message on its way from bytes to durable to answered, whatever the transport."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from dataclasses import dataclass
+
+from healthhub import clock
+from healthhub.adapter_api.adapter import Adapter, Outcome
+from healthhub.adapter_api.bad_message import BadMessage
+from healthhub.errors import HubError, TryAgain
+from healthhub.keep import Keeper
+from healthhub.model.message import Envelope, Incoming, Kept
+from healthhub.receive.advice import bilingual
+from healthhub.receive.sender import UNKNOWN
+from healthhub.settings import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told. ``accept``: durable. ``error``: not durable, send again.
+    ``reject``: kept as rejected, correct it. ``acknowledgement`` is unframed HL7."""
+
+    outcome: Outcome
+    acknowledgement: bytes
+    control: str
+    text: str = ""
+    id: int | None = None
+    repeated: bool = False
+    condition: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An answer that comes when the message is durable. Promises are kept in any order."""
+
+    raw: bytes
+    adapter: Adapter
+    source: Source | None
+    envelope: Envelope | None
+    bad: BadMessage | None
+    kept: asyncio.Future[Kept] | HubError
+
+    async def answer(self) -> Answer:
+        """Wait until the message is durable or refused."""
+        try:
+            if isinstance(self.kept, HubError):
+                raise self.kept
+            kept = await self.kept
+        except HubError as error:
+            condition = "207"  # HL7 table 0357: application internal error
+            refusal = BadMessage(bilingual(error.message, condition), condition=condition)
+            return self._told("error", refusal, None)
+        return self._told("reject" if self.bad else "accept", self.bad, kept)
+
+    def _told(self, outcome: Outcome, bad: BadMessage | None, kept: Kept | None) -> Answer:
+        text = bad.message if bad else ""
+        control = self.envelope.control if self.envelope else ""
+        return Answer(
+            outcome=outcome,
+            acknowledgement=self.adapter.acknowledge(self.raw, outcome, text, bad, self.source),
+            control=control,
+            text=text,
+            id=kept.id if kept else None,
+            repeated=kept.repeated if kept else False,
+            condition=bad.condition if bad else "",
+            place=bad.place if bad else "",
+        )
+
+
+class Intake:
+    """Hands messages to the keeper. Those taken one after the other keep their order."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    async def take(
+        self, name: str, source: Source, adapter: Adapter, raw: bytes, via: str
+    ) -> Promise:
+        """A message of a known source."""
+        try:
+            envelope = adapter.envelope(raw, source)
+        except BadMessage as error:
+            bad = _bilingual(error)
+            return await self._submit(name, source, adapter, raw, via, None, bad)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the bytes
+            fault("envelope", error)
+            text = bilingual("a fault of the hub; tell its administrator", "")
+            bad = BadMessage(text, condition="207")
+            return await self._submit(name, source, adapter, raw, via, None, bad)
+        return await self._submit(name, source, adapter, raw, via, envelope, None)
+
+    async def turn_away(
+        self, name: str, adapter: Adapter, raw: bytes, via: str, error: BadMessage
+    ) -> Promise:
+        """Bytes that are no message, or come from nobody known: kept as rejected."""
+        return await self._submit(
+            name or UNKNOWN, None, adapter, raw, via, None, _bilingual(error)
+        )
+
+    async def _submit(
+        self,
+        name: str,
+        source: Source | None,
+        adapter: Adapter,
+        raw: bytes,
+        via: str,
+        envelope: Envelope | None,
+        bad: BadMessage | None,
+    ) -> Promise:
+        rejected = f"{bad.condition} {bad.place} {bad.message}" if bad else ""
+        incoming = Incoming(name, raw, clock.now(), via, envelope, rejected)
+        if bad is not None:
+            log.info("reject source=%s condition=%s bytes=%d", name, bad.condition, len(raw))
+        kept: asyncio.Future[Kept] | HubError
+        try:
+            kept = await self._keeper.submit(incoming)
+        except TryAgain as error:
+            kept = error
+        return Promise(raw, adapter, source, envelope, bad, kept)
+
+
+def fault(stage: str, error: BaseException) -> None:
+    """Log a fault of the hub itself without its text, which could quote patient data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-4:]))
+    log.error("%s fault error=%s at=%s", stage, type(error).__name__, where)
+
+
+def _bilingual(error: BadMessage) -> BadMessage:
+    text = bilingual(error.message, error.condition)
+    return BadMessage(text, condition=error.condition, place=error.place)

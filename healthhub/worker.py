@@ -1,0 +1,149 @@
+"""One worker process: claims messages of its lanes and takes them through the pipeline."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+import psycopg
+
+from healthhub import clock, keep
+from healthhub.convert import Converter
+from healthhub.keep import raw
+from healthhub.mapping.library import Library
+from healthhub.pipeline import Convert, Tally, process
+from healthhub.settings import Settings
+
+log = logging.getLogger(__name__)
+
+REBALANCE_SECONDS = 2.0
+RESCAN_SECONDS = 2.0
+"""How long a replay or a retry may wait behind a long backlog."""
+IDLE_SECONDS = 1.0
+"""Poll while nothing wakes the worker."""
+TALLY_SECONDS = 10.0
+PRUNE_SECONDS = 3600.0
+
+
+def run(settings: Settings, dsn: str, stop: threading.Event | None = None) -> None:
+    """Work until SIGTERM, SIGINT or ``stop``; the batch at hand is finished first.
+
+    When PostgreSQL goes away the worker waits for it to come back.
+    """
+    stop = stop or stopping()
+    converters = converters_of(settings)
+    failures = 0
+    while not stop.is_set():
+        try:
+            with _connect(dsn) as conn:
+                failures = 0
+                Worker(conn, converters, settings).work(stop)
+        except psycopg.OperationalError as error:
+            failures += 1
+            pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
+            log.warning(
+                "worker store-away error=%s retry_in=%.1fs", type(error).__name__, pause
+            )
+            stop.wait(pause)
+
+
+def stopping() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def converters_of(settings: Settings) -> dict[str, Convert]:
+    """A converter for each source; mappings are compiled once."""
+    library = Library(settings.mappings_dir)
+    return {name: Converter(name, source, library) for name, source in settings.sources.items()}
+
+
+class Worker:
+    """The loop of one worker on one connection, which also holds its lanes."""
+
+    def __init__(
+        self, conn: psycopg.Connection, converters: Mapping[str, Convert], settings: Settings
+    ) -> None:
+        self._conn = conn
+        self._converters = converters
+        self._settings = settings
+        self._lanes = keep.Lanes(conn)
+        self._after = 0
+        self._rebalanced = self._rescanned = self._pruned = -1e9
+        self._tally, self._told = Tally(), time.monotonic()
+
+    def work(self, stop: threading.Event) -> None:
+        """Take batch after batch; wait for a notification when there is none."""
+        self._conn.execute("listen message")
+        while not stop.is_set():
+            self._keep_house()
+            if not self.step():
+                for _ in self._conn.notifies(timeout=IDLE_SECONDS, stop_after=1):
+                    pass
+        self._tell()
+        self._lanes.release()
+
+    def step(self) -> bool:
+        """Claim and process one batch; False when nothing waits."""
+        limit = self._settings.pipeline.batch
+        batch = keep.claim(self._conn, self._lanes.held, limit, self._after)
+        if not batch:
+            rescan, self._after = self._after > 0, 0
+            return rescan
+        self._after = max(message.id for message in batch)
+        attempts = self._settings.pipeline.max_attempts
+        self._tally.add(process(self._conn, batch, self._converters, attempts))
+        return True
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now - self._rebalanced > REBALANCE_SECONDS:
+            self._lanes.rebalance()
+            self._rebalanced = now
+        if now - self._rescanned > RESCAN_SECONDS:
+            self._after, self._rescanned = 0, now
+        if now - self._told > TALLY_SECONDS:
+            self._tell()
+        if now - self._pruned > PRUNE_SECONDS:
+            self._prune()
+            self._pruned = now
+
+    def _tell(self) -> None:
+        tally, self._tally = self._tally, Tally()
+        seconds, self._told = time.monotonic() - self._told, time.monotonic()
+        if tally != Tally():
+            log.info(
+                "worker done=%d parked=%d retried=%d resources=%d seconds=%.1f lanes=%d",
+                tally.done,
+                tally.parked,
+                tally.retried,
+                tally.resources,
+                seconds,
+                len(self._lanes.held),
+            )
+
+    def _prune(self) -> None:
+        raw_days = self._settings.pipeline.raw_days
+        if raw_days is None:
+            return
+        gone = raw.prune(self._conn, raw.day_of(clock.now() - timedelta(days=raw_days)))
+        for day in gone:
+            log.info("pruned raw day=%s bytes=%d", day.day, day.bytes)
+
+
+def _connect(dsn: str) -> psycopg.Connection:
+    """A connection whose commits need not wait for the disk (docs/decisions/0003)."""
+    conn = psycopg.connect(
+        dsn, autocommit=True, connect_timeout=5, application_name="healthhub worker"
+    )
+    conn.execute("set synchronous_commit = off")
+    conn.execute("set jit = off")
+    return conn
