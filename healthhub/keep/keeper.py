@@ -27,6 +27,9 @@ QUEUE = 2000
 """Messages that may wait for the next commit; then senders wait."""
 COMMIT_SECONDS = 30.0
 BACKLOG_SECONDS = 5.0
+"""Between two counts of the backlog while there is room."""
+RECOUNT_SECONDS = 1.0
+"""The same while there is none."""
 
 _KEEP = """
 with incoming as materialized (
@@ -134,7 +137,7 @@ class Keeper:
         if time.monotonic() < self._away_until:
             raise TryAgain("the store is away; keep the message and send it again")
         if self._backlog >= self._max_backlog:
-            if time.monotonic() - self._counted_at > BACKLOG_SECONDS:
+            if time.monotonic() - self._counted_at >= RECOUNT_SECONDS:
                 return  # let one through, so that the backlog is counted again
             raise TryAgain("too many messages wait to be processed; send again in a minute")
 
@@ -241,7 +244,7 @@ class Keeper:
         """Count anew when the estimate could be over the limit; it only grows between."""
         now = time.monotonic()
         over = self._backlog >= self._max_backlog
-        if now - self._counted_at < (1.0 if over else BACKLOG_SECONDS):
+        if now - self._counted_at < (RECOUNT_SECONDS if over else BACKLOG_SECONDS):
             return
         self._counted_at = now
         cursor = await conn.execute(
