@@ -1,65 +1,104 @@
-"""The only door for reads: it knows who asks and why, checks, audits, and then answers."""
+"""The only door to data: it knows who asks and why, checks, audits, and then answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from psycopg_pool import AsyncConnectionPool
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
+from healthhub import identify, keep
+from healthhub.access import finding_people
 from healthhub.access.actor import Actor, Purpose
-from healthhub.access.audit import Audit
+from healthhub.access.audit import Audit, Event
+from healthhub.access.policy import Action, permits, require
+from healthhub.errors import HubError, TryAgain
+from healthhub.model import ids
 from healthhub.model.message import Message
 from healthhub.model.resource import Stored
+from healthhub.store import query, reads, search
+
+T = TypeVar("T")
+Connection = psycopg.Connection[Any]
+THREADS = 4
+"""Connections for what runs in threads: writes, and the operators' pages."""
 
 
 class Door:
-    """Every read of patient data in the hub goes through one of these methods.
+    """Every read of patient data in the hub, and every write by a client, goes through here.
 
-    Each takes the actor and the purpose first; each raises Forbidden when the policy says no,
-    NotFound or Gone as FHIR means them, TryAgain when the read cannot be audited.
+    Each method takes the actor and the purpose first; each raises Forbidden when the policy
+    says no, NotFound or Gone as FHIR means them, TryAgain when it cannot be audited.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Any], audit: Audit | None = None) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
-        self._audit = audit or Audit(pool)
+        self._audit = Audit(pool)
+        self._threads: ConnectionPool[Connection] | None = None
 
     async def close(self) -> None:
-        """Write the audit events that are still waiting."""
-        raise NotImplementedError
+        """Write the audit events that still wait, and let go of the connections."""
+        await self._audit.close()
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.close)
 
-    async def read(self, actor: Actor, purpose: Purpose, type_: str, fhir_id: str) -> Stored:
+    async def permit(self, who: Actor, purpose: Purpose, action: Action) -> None:
+        """Check alone, for a route that shows no patient's data; a refusal is audited."""
+        if not permits(who, purpose, action):
+            await self._audit.record(Event(who, purpose, action, "denied"))
+            require(who, purpose, action)
+
+    async def read(self, who: Actor, purpose: Purpose, type_: str, fhir_id: str) -> Stored:
         """The current version; Gone when it was deleted."""
-        raise NotImplementedError
+        wanted = reads.by_id(type_, ids.row_id(type_, fhir_id))
+        event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,))
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_one)
 
     async def vread(
-        self, actor: Actor, purpose: Purpose, type_: str, fhir_id: str, version: int
+        self, who: Actor, purpose: Purpose, type_: str, fhir_id: str, version: int
     ) -> Stored:
         """One version."""
-        raise NotImplementedError
+        wanted = reads.by_version(type_, ids.row_id(type_, fhir_id), version)
+        event = Event(
+            who, purpose, Action.READ, type=type_, ids=(fhir_id,), query=f"_history/{version}"
+        )
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_one)
 
     async def history(
-        self, actor: Actor, purpose: Purpose, type_: str, fhir_id: str, count: int | None = None
+        self, who: Actor, purpose: Purpose, type_: str, fhir_id: str, count: int | None = None
     ) -> list[Stored]:
         """All versions, the newest first, deletions included."""
-        raise NotImplementedError
+        wanted = reads.history(type_, ids.row_id(type_, fhir_id), count)
+        event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,), query="_history")
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_all)
 
     async def search(
         self,
-        actor: Actor,
+        who: Actor,
         purpose: Purpose,
         type_: str,
         params: Sequence[tuple[str, str]],
-        base_url: str,
-    ) -> Any:
-        """A page of results: store.search.SearchPage. Golden patients cover their sources."""
-        raise NotImplementedError
+        base_url: str = "",
+    ) -> search.SearchPage:
+        """A page of results. Golden patients cover their sources."""
+        event = Event(who, purpose, Action.SEARCH, type=type_, query=_written(params))
+
+        async def work() -> search.SearchPage:
+            async with self._pool.connection() as connection:
+                named = search.patient_references(type_, params, base_url)
+                cover = {key: await identify.acover(connection, key) for key in named}
+                return await search.arun(connection, type_, params, cover, base_url)
+
+        return await self._answer(event, work, _of_page)
 
     async def everything(
         self,
-        actor: Actor,
+        who: Actor,
         purpose: Purpose,
         patient: str,
         *,
@@ -67,23 +106,139 @@ class Door:
         since: datetime | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
-        after: Any = None,
+        after: str | None = None,
         count: int | None = None,
-    ) -> list[Stored]:
-        """All that the hub holds of one person; ``patient`` is the FHIR id of any of its
-        Patients."""
-        raise NotImplementedError
+    ) -> search.SearchPage:
+        """All that the hub holds of the Patient with this FHIR id; of a golden Patient, all
+        that it holds of its members too. NotFound when there is no such Patient."""
+        key = ids.row_id("Patient", patient)
+        event = Event(
+            who, purpose, Action.READ, type="Patient", ids=(patient,), query="$everything"
+        )
 
-    async def person(self, actor: Actor, purpose: Purpose, patient: str) -> UUID:
+        async def work() -> search.SearchPage:
+            async with self._pool.connection() as connection:
+                covered = await identify.acover(connection, key)
+                wanted = reads.everything(covered, types, since, start, end, after, count)
+                page = await query.afetch(connection, wanted)
+                if after is None and not any(found.id == key for found in page.matches):
+                    await query.afetch(connection, reads.by_id("Patient", key))
+                return page
+
+        return await self._answer(event, work, _of_page, (key,))
+
+    async def person(self, who: Actor, purpose: Purpose, patient: str) -> UUID:
         """The person's key: the golden Patient's, or the only Patient's own."""
-        raise NotImplementedError
+        key = ids.row_id("Patient", patient)
+        event = Event(who, purpose, Action.READ, type="Patient", ids=(patient,), query="person")
+
+        async def work() -> UUID:
+            async with self._pool.connection() as connection:
+                return await identify.aperson_of(connection, key)
+
+        return await self._answer(event, work, lambda person: (person,))
 
     async def patients(
-        self, actor: Actor, purpose: Purpose, text: str, count: int = 20
+        self, who: Actor, purpose: Purpose, text: str, count: int = 20
     ) -> list[Stored]:
-        """Persons by a number, a name or the start of one, for the search field of the pages."""
-        raise NotImplementedError
+        """Persons by a number, a phone or a name, for the search field of the pages; one
+        Patient for each person, the golden one where there is one."""
+        event = Event(who, purpose, Action.SEARCH, type="Patient", query=text[:200])
+        return await self._answer(
+            event, lambda: finding_people.find(self._pool, text, count), _of_all
+        )
 
-    async def message(self, actor: Actor, purpose: Purpose, message: int) -> Message:
+    async def message(self, who: Actor, purpose: Purpose, message: int) -> Message:
         """A raw message, for the page that shows where a value came from."""
-        raise NotImplementedError
+        event = Event(who, purpose, Action.MESSAGE, type="message", ids=(str(message),))
+        return await self._answer(
+            event, lambda: self._in_thread(lambda conn: keep.get(conn, message)), lambda _: ()
+        )
+
+    async def operate(
+        self, who: Actor, purpose: Purpose, what: str, work: Callable[[Connection], T]
+    ) -> T:
+        """Run an operator's ``work`` (counts, lists, replays) on a connection of its own;
+        ``what`` says in the audit what was done."""
+        event = Event(who, purpose, Action.OPERATE, query=what)
+        return await self._answer(event, lambda: self._in_thread(work), lambda _: ())
+
+    async def write(
+        self,
+        who: Actor,
+        purpose: Purpose,
+        what: str,
+        type_: str,
+        fhir_id: str | None,
+        work: Callable[[Connection], T],
+    ) -> T:
+        """Run a client's write and commit it; ``work`` gives the Stored, or None for nothing.
+
+        The write is durable before its audit is: if that fails the client gets TryAgain, and
+        the same write again changes nothing.
+        """
+        event = Event(
+            who,
+            purpose,
+            Action.WRITE,
+            type=type_,
+            ids=(fhir_id,) if fhir_id else (),
+            query=what,
+        )
+        return await self._answer(
+            event,
+            lambda: self._in_thread(work),
+            lambda stored: _of_one(stored) if isinstance(stored, Stored) else (),
+        )
+
+    async def _answer(
+        self,
+        event: Event,
+        work: Callable[[], Awaitable[T]],
+        patients: Callable[[T], tuple[UUID, ...]],
+        more: tuple[UUID, ...] = (),
+    ) -> T:
+        """Check, do the work, audit it, and only then let the result out."""
+        await self.permit(event.actor, event.purpose, event.action)
+        try:
+            result = await work()
+        except HubError as error:
+            await self._audit.record(replace(event, outcome="failed", patients=more))
+            raise error from None
+        seen = tuple(dict.fromkeys((*more, *patients(result))))
+        await self._audit.record(replace(event, patients=seen))
+        return result
+
+    async def _in_thread(self, work: Callable[[Connection], T]) -> T:
+        if self._threads is None:
+            self._threads = ConnectionPool(
+                cast(str, self._pool.conninfo), min_size=0, max_size=THREADS, open=True
+            )
+        threads = self._threads
+
+        def run() -> T:
+            try:
+                with threads.connection() as connection:
+                    return work(connection)
+            except PoolTimeout:
+                raise TryAgain("too many writes wait; send this one again later") from None
+
+        return await asyncio.to_thread(run)
+
+
+def _of_one(stored: Stored) -> tuple[UUID, ...]:
+    return () if stored.patient == ids.SHARED else (stored.patient,)
+
+
+def _of_all(found: Sequence[Stored]) -> tuple[UUID, ...]:
+    keys = dict.fromkeys(stored.patient for stored in found)
+    keys.pop(ids.SHARED, None)
+    return tuple(keys)
+
+
+def _of_page(page: search.SearchPage) -> tuple[UUID, ...]:
+    return _of_all((*page.matches, *page.included))
+
+
+def _written(params: Sequence[tuple[str, str]]) -> str:
+    return "&".join(f"{name}={value}" for name, value in params)[:4000]

@@ -6,22 +6,141 @@ secure=...)``; ``await sign_out(request, response)``. Any route: ``who = await a
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healthhub.access.actor import Actor, Purpose
+from healthhub.access.accounts import digest
+from healthhub.access.actor import Actor, Purpose, Role
+from healthhub.access.door import Door
+from healthhub.errors import InvalidRequest, NotSignedIn
 
 COOKIE = "healthhub_session"
+PURPOSE = "purpose-of-use"
+REMEMBER_SECONDS = 5.0
+"""How long a process believes what it looked up: a disabled client is refused within it."""
+REMEMBER = 10_000
+
+_CLIENT = "select id, name, roles, purpose from client where token = %s and disabled_at is null"
+_SESSION = """
+with found as (
+    select account.id, account.name, account.title, account.roles, session.token, session.seen_at
+      from session join account on account.id = session.account
+     where session.token = %(token)s and session.expires_at > now()
+       and session.seen_at > now() - %(idle)s * interval '1 min'
+       and account.disabled_at is null),
+touched as (
+    update session set seen_at = now() from found
+     where session.token = found.token and found.seen_at < now() - interval '30 s')
+select id, name, title, roles from found
+"""
+
+
+class Identities:
+    """Looks up who a credential belongs to, and remembers it for a few seconds."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], idle_minutes: int) -> None:
+        self._pool = pool
+        self._idle_minutes = idle_minutes
+        self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+
+    async def of_client(self, token: str) -> Actor | None:
+        """The client of a bearer token."""
+        key = b"c" + digest(token)
+        if (known := self._remembered(key)) is not None:
+            return known
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_CLIENT, (key[1:],))).fetchone()
+        if row is None:
+            return None
+        number, name, roles, purpose = row
+        return self._remember(
+            key,
+            Actor(
+                f"client:{number}",
+                "client",
+                name,
+                frozenset(map(Role, roles)),
+                purpose=Purpose(purpose),
+            ),
+        )
+
+    async def of_session(self, token: str) -> Actor | None:
+        """The account of a session cookie; keeps the session from going idle."""
+        key = b"s" + digest(token)
+        if (known := self._remembered(key)) is not None:
+            return known
+        values = {"token": key[1:], "idle": self._idle_minutes}
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_SESSION, values)).fetchone()
+        if row is None:
+            return None
+        number, name, title, roles = row
+        return self._remember(
+            key,
+            Actor(f"account:{number}", "account", name, frozenset(map(Role, roles)), title),
+        )
+
+    async def end_session(self, token: str) -> None:
+        """End a session; other processes forget it within REMEMBER_SECONDS."""
+        self._known.pop(b"s" + digest(token), None)
+        async with self._pool.connection() as connection:
+            await connection.execute("delete from session where token = %s", (digest(token),))
+
+    def _remembered(self, key: bytes) -> Actor | None:
+        until, actor = self._known.get(key, (0.0, None))
+        return actor if until > time.monotonic() else None
+
+    def _remember(self, key: bytes, actor: Actor) -> Actor:
+        self._known[key] = (time.monotonic() + REMEMBER_SECONDS, actor)
+        self._known.move_to_end(key)
+        while len(self._known) > REMEMBER:
+            self._known.popitem(last=False)
+        return actor
 
 
 async def actor(request: Request) -> Actor:
-    """The actor (usable as a FastAPI dependency); NotSignedIn without a valid credential."""
-    raise NotImplementedError
+    """The actor (usable as a FastAPI dependency); NotSignedIn without a valid credential.
+
+    A bearer token wins over a cookie; a wrong one is refused and not retried as a cookie.
+    """
+    identities = _identities(request)
+    address = request.client.host if request.client else ""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer":
+            raise NotSignedIn("send the client's token as 'Authorization: Bearer TOKEN'")
+        found = await identities.of_client(token.strip())
+    elif cookie := request.cookies.get(COOKIE):
+        found = await identities.of_session(cookie)
+    else:
+        raise NotSignedIn("sign in at /signin, or send 'Authorization: Bearer TOKEN'")
+    if found is None:
+        raise NotSignedIn(
+            "the session has ended or the token is not known; sign in again, or ask an "
+            "administrator for a token"
+        )
+    return replace(found, address=address)
 
 
 def purpose(request: Request, who: Actor) -> Purpose:
-    """The purpose named by the header Purpose-Of-Use, else the one of the client's contract."""
-    raise NotImplementedError
+    """The purpose named by the header Purpose-Of-Use, else the one the client is registered
+    for; InvalidRequest when there is neither: a read never has a purpose by default."""
+    named = request.headers.get(PURPOSE)
+    if named is None and who.purpose is not None:
+        return who.purpose
+    try:
+        return Purpose(named or "")
+    except ValueError:
+        raise InvalidRequest(
+            "name the purpose of this request in the header Purpose-Of-Use: one of "
+            + ", ".join(Purpose)
+        ) from None
 
 
 def set_session(response: Response, token: str, *, secure: bool) -> None:
@@ -31,4 +150,24 @@ def set_session(response: Response, token: str, *, secure: bool) -> None:
 
 async def sign_out(request: Request, response: Response) -> None:
     """End the session in the store and in the browser."""
-    raise NotImplementedError
+    if cookie := request.cookies.get(COOKIE):
+        await _identities(request).end_session(cookie)
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+
+
+def door(request: Request) -> Door:
+    """The application's door."""
+    state = request.app.state
+    found: Door | None = getattr(state, "door", None)
+    if found is None:
+        found = state.door = Door(state.pool)
+    return found
+
+
+def _identities(request: Request) -> Identities:
+    state = request.app.state
+    found: Identities | None = getattr(state, "identities", None)
+    if found is None:
+        found = Identities(state.pool, state.settings.web.session_minutes)
+        state.identities = found
+    return found

@@ -20,6 +20,8 @@ class Action(StrEnum):
     """See and steer the machinery: states, findings, replays."""
     AUDIT = "audit"
     """See who did what."""
+    SIGN_IN = "sign-in"
+    SIGN_OUT = "sign-out"
 
 
 _CARE = frozenset({Purpose.TREAT, Purpose.PATRQT})

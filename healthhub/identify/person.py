@@ -7,25 +7,57 @@ from uuid import UUID
 
 import psycopg
 
+PERSON_OF = """
+with recursive heirs as (
+    select person_key, successor from person where person_key = %(key)s
+    union
+    select person.person_key, person.successor
+      from person join heirs on person.person_key = heirs.successor)
+select coalesce((select person_key from person_link where patient_key = %(key)s),
+                (select person_key from heirs where successor is null),
+                %(key)s)
+"""
+COVER = """
+with recursive heirs as (
+    select person_key, successor from person where person_key = %(key)s
+    union
+    select person.person_key, person.successor
+      from person join heirs on person.person_key = heirs.successor)
+select %(key)s::uuid
+union
+select person_key from heirs
+union
+select person_link.patient_key from person_link join heirs using (person_key)
+"""
+"""A golden Patient that was joined into another one goes on standing for the whole person."""
 
-def person_of(connection: psycopg.Connection, patient: UUID) -> UUID:
+
+def person_of(connection: psycopg.Connection[Any], patient: UUID) -> UUID:
     """The person of a patient: a golden Patient's key, or the patient's own."""
-    raise NotImplementedError
+    row = connection.execute(PERSON_OF, {"key": patient}).fetchone()
+    return row[0] if row else patient
 
 
-def cover(connection: psycopg.Connection, patient: UUID) -> list[UUID]:
-    """Whose rows a read of ``patient`` covers.
+def cover(connection: psycopg.Connection[Any], patient: UUID) -> list[UUID]:
+    """Whose rows a read of ``patient`` covers, itself first.
 
     A golden patient covers itself and its members; any other patient only itself.
     """
-    raise NotImplementedError
+    rows = connection.execute(COVER, {"key": patient}).fetchall()
+    return _first(patient, [row[0] for row in rows])
 
 
 async def aperson_of(connection: psycopg.AsyncConnection[Any], patient: UUID) -> UUID:
     """``person_of`` on an async connection."""
-    raise NotImplementedError
+    row = await (await connection.execute(PERSON_OF, {"key": patient})).fetchone()
+    return row[0] if row else patient
 
 
 async def acover(connection: psycopg.AsyncConnection[Any], patient: UUID) -> list[UUID]:
     """``cover`` on an async connection."""
-    raise NotImplementedError
+    rows = await (await connection.execute(COVER, {"key": patient})).fetchall()
+    return _first(patient, [row[0] for row in rows])
+
+
+def _first(patient: UUID, keys: list[UUID]) -> list[UUID]:
+    return [patient, *sorted(key for key in keys if key != patient)]

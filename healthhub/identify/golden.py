@@ -1,0 +1,141 @@
+"""Golden Patients: what the hub says of a person whom several sources know.
+
+A golden Patient is stored when a person has two or more source patients. It links to each of
+them (``Patient.link``, seealso) and carries the best demographics. Best: the members are ranked
+by (1) a birth date that the resident number confirms, (2) a name that is no place-holder, (3) the
+latest change; each element is that of the first member that has it. Identifiers, phones and
+addresses are those of all, in that order, without repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+import psycopg
+
+from healthhub.identify.evidence import Evidence
+from healthhub.identify.identity import parse_resident_id
+from healthhub.identify.neighbours import Link
+from healthhub.model.resource import Body
+from healthhub.store import direct, query, reads
+
+Connection = psycopg.Connection[Any]
+
+TAG = {"system": "https://healthhub.dev/fhir/record", "code": "golden"}
+SOURCE = "urn:healthhub:person"
+_SINGLE = ("name", "gender", "birthDate", "maritalStatus", "communication", "photo")
+_CHOICE = ("deceasedBoolean", "deceasedDateTime")
+_UNION = ("identifier", "telecom", "address")
+
+
+def is_golden(body: Body) -> bool:
+    """Whether the hub made this Patient of others."""
+    meta = body.get("meta")
+    if not isinstance(meta, dict):
+        return False
+    tags = cast(dict[str, Any], meta).get("tag")
+    return isinstance(tags, list) and any(
+        isinstance(tag, dict)
+        and cast(dict[str, Any], tag).get("system") == TAG["system"]
+        and cast(dict[str, Any], tag).get("code") == TAG["code"]
+        for tag in cast(list[Any], tags)
+    )
+
+
+def compose(person: UUID, members: Sequence[tuple[UUID, Body]]) -> Body:
+    """The golden Patient of the members, who come best first."""
+    bodies = [body for _, body in members]
+    made: Body = {
+        "resourceType": "Patient",
+        "id": str(person),
+        "meta": {"source": SOURCE, "tag": [TAG]},
+        "active": True,
+    }
+    for element in _UNION:
+        together = {
+            orjson.dumps(item, default=str, option=orjson.OPT_SORT_KEYS): item
+            for body in bodies
+            for item in cast(list[Any], body.get(element) or ())
+        }
+        if together:
+            made[element] = list(together.values())
+    for element in _SINGLE:
+        best = next((body[element] for body in bodies if body.get(element)), None)
+        if best is not None:
+            made[element] = best
+    for body in bodies:
+        said = {element: body[element] for element in _CHOICE if element in body}
+        if said and said != {"deceasedBoolean": False}:
+            made.update(said)
+            break
+    made["link"] = [
+        {"other": {"reference": f"Patient/{body['id']}"}, "type": "seealso"}
+        for _, body in sorted(members, key=lambda member: member[0])
+    ]
+    return made
+
+
+def rewrite(
+    connection: Connection,
+    persons: Mapping[UUID, Sequence[UUID]],
+    evidence: Mapping[UUID, Evidence],
+    bodies: Mapping[UUID, Body],
+) -> None:
+    """Store the golden Patients of ``persons`` (person to members) anew."""
+    wanted = {key for members in persons.values() for key in members}
+    if not wanted:
+        return
+    stored = query.fetch(connection, reads.by_ids(sorted(wanted)))
+    current: dict[UUID, Body] = {each.id: orjson.loads(each.json) for each in stored}
+    current.update({key: body for key, body in bodies.items() if key not in current})
+    updated = {each.id: each.updated.timestamp() for each in stored}
+
+    def rank(key: UUID) -> tuple[bool, bool, float, UUID]:
+        one = evidence[key]
+        number = parse_resident_id(one.number) if one.number else None
+        confirmed = number is not None and number.birth == one.birth
+        return (not confirmed, not one.names, -updated.get(key, 0.0), key)
+
+    for person, members in sorted(persons.items()):
+        ranked = [(key, current[key]) for key in sorted(members, key=rank) if key in current]
+        direct.update(connection, "Patient", str(person), compose(person, ranked))
+
+
+def retire(
+    connection: Connection,
+    persons: Collection[UUID],
+    before: Mapping[UUID, Link],
+    after: Sequence[Link],
+) -> None:
+    """Withdraw golden Patients whose members now belong to others.
+
+    When all went to one other golden person, the old one stays as a pointer to it
+    (``replaced-by``); when they were parted it is deleted. Its history stays either way.
+    """
+    now = {link.patient: link.person for link in after}
+    for person in sorted(persons):
+        heirs = {now[key] for key, link in before.items() if link.person == person}
+        heir = heirs.pop() if len(heirs) == 1 else None
+        if heir is None or heir in now:
+            direct.delete(connection, "Patient", str(person))
+            connection.execute(
+                "update person set dissolved = true where person_key = %s", (person,)
+            )
+            continue
+        direct.update(connection, "Patient", str(person), _pointer(person, heir))
+        connection.execute(
+            "update person set successor = %s where person_key = %s", (heir, person)
+        )
+
+
+def _pointer(person: UUID, heir: UUID) -> Body:
+    return {
+        "resourceType": "Patient",
+        "id": str(person),
+        "meta": {"source": SOURCE, "tag": [TAG]},
+        "active": False,
+        "link": [{"other": {"reference": f"Patient/{heir}"}, "type": "replaced-by"}],
+    }
