@@ -57,6 +57,18 @@ class NotFound(HubError):
     code, status, issue = "not-found", 404, "not-found"
 
 
+class NotAllowed(HubError):
+    """The address has no such method, or the interaction is not offered."""
+
+    code, status, issue = "not-allowed", 405, "not-supported"
+
+
+class NotAcceptable(HubError):
+    """The hub cannot answer in the format that was asked for."""
+
+    code, status, issue = "not-acceptable", 406, "not-supported"
+
+
 class Conflict(HubError):
     """Another writer was first."""
 
@@ -79,6 +91,12 @@ class TooLarge(HubError):
     """The body or message is over its limit."""
 
     code, status, issue = "too-large", 413, "too-long"
+
+
+class UnsupportedMedia(HubError):
+    """The body is in a format that the hub does not read."""
+
+    code, status, issue = "unsupported-media", 415, "not-supported"
 
 
 class Unprocessable(HubError):
