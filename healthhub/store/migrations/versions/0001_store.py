@@ -1,13 +1,81 @@
 """Revision 0001: FHIR resources, their history and search indexes."""
 
 from alembic import op
+from sqlalchemy import text
+
+from healthhub.store import dictionary
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+TABLES = """
+create table body_dictionary (content bytea not null);
+
+-- The current version of each resource. The row's stamp (authority, event_at, message) is the
+-- greatest of its statements; stamps holds those of elements that differ.
+create table resource (
+    patient_key uuid not null,      -- the source patient, never the golden one; 0 for shared rows
+    id uuid not null,
+    event_at timestamptz not null,
+    message bigint not null,
+    updated timestamptz not null,
+    at_start timestamptz,           -- clinical date, both ends
+    at_end timestamptz,
+    version integer not null,
+    type smallint not null,
+    authority smallint not null,
+    deleted boolean not null,
+    tokens bigint[] not null,       -- hashes of token and reference values
+    codes bigint[] not null,        -- hashes of those that are searched over all patients
+    stamps bytea,
+    body bytea not null,            -- wire JSON, packed
+    primary key (patient_key, type, id)
+) with (fillfactor = 95);
+alter table resource alter column body set storage external;
+-- The directory of ids: the one index that does not lead with the patient.
+create unique index resource_id on resource (type, id);
+create index resource_codes on resource using gin (codes);
+
+create table resource_history (
+    patient_key uuid not null,
+    id uuid not null,
+    updated timestamptz not null,
+    message bigint not null,
+    version integer not null,
+    type smallint not null,
+    deleted boolean not null,
+    body bytea not null,
+    primary key (patient_key, type, id, version)
+);
+alter table resource_history alter column body set storage external;
+
+create table resource_identifier (
+    hash bigint not null,           -- of type, system and value, and of type and value alone
+    patient_key uuid not null,
+    id uuid not null,
+    primary key (hash, patient_key, id)
+) with (fillfactor = 100);
+create index resource_identifier_of on resource_identifier (patient_key, id);
+
+-- Names, phones and addresses, normalised for search.
+create table resource_text (
+    patient_key uuid not null,
+    id uuid not null,
+    type smallint not null,
+    parameter text collate "C" not null,
+    value text collate "C" not null
+);
+create index resource_text_value on resource_text (type, parameter, value);
+create index resource_text_of on resource_text (patient_key, id);
+"""
+
 
 def upgrade() -> None:
-    """Create the tables."""
-    op.execute("select 1")
+    """Create the tables, and keep the dictionaries that bodies are packed with."""
+    op.execute(TABLES)
+    for content in dictionary.shipped():
+        op.get_bind().execute(
+            text("insert into body_dictionary values (:content)"), {"content": content}
+        )

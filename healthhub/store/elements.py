@@ -1,0 +1,156 @@
+"""The merge of statements: each element holds the value with the greatest stamp.
+
+A resource is a map from element to (stamp, what it says). An element is a top-level element of
+the resource; those of DEEP are taken apart one level deeper; the forms of a choice element
+(``valueQuantity``, ``valueString``) are one; ``_birthDate`` belongs to ``birthDate``. An
+element that says nothing is one that was erased: its stamp keeps older statements out. Merging
+is commutative, associative and idempotent, so the order of processing does not matter.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from healthhub.model.resource import Body, Draft, Stamp
+
+Said = dict[str, Any]
+Elements = dict[str, tuple[Stamp, Said]]
+
+DEEP = {
+    "meta": ("profile", "security", "tag"),
+    "period": ("start", "end"),
+    "hospitalization": (
+        "preAdmissionIdentifier", "origin", "admitSource", "reAdmission", "dietPreference",
+        "specialCourtesy", "specialArrangement", "destination", "dischargeDisposition",
+    ),
+}  # fmt: skip
+"""Elements whose children are stated one by one: an A03 may know a visit's end alone.
+``meta.source`` is no statement: it names the message that made the version."""
+
+CHOICES = [
+    "value",
+    "effective",
+    "onset",
+    "abatement",
+    "deceased",
+    "multipleBirth",
+    "medication",
+    "performed",
+    "occurrence",
+    "reported",
+    "statusReason",
+    "serviced",
+    "timing",
+    "asNeeded",
+    "product",
+    "born",
+    "age",
+    "start",
+    "collected",
+    "fastingStatus",
+    "scheduled",
+]
+"""Choice elements (``[x]``) at the top level of the R4 resources that feeds make."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_IDENTITY = ("resourceType", "id")
+
+
+@lru_cache(maxsize=4096)
+def element(name: str) -> str:
+    """The element that a JSON name belongs to."""
+    name = name.removeprefix("_")
+    for choice in CHOICES:
+        if name.startswith(choice) and name[len(choice) : len(choice) + 1].isupper():
+            return choice + "[x]"
+    return name
+
+
+def of_draft(draft: Draft) -> Elements:
+    """What a draft says, with its stamp."""
+    found = of_body(draft.body, draft.stamp, {})
+    for name in draft.erased:
+        head = element(name.partition(".")[0])
+        for erased in _parts(head) if "." not in name else (name,):
+            found.setdefault(erased, (draft.stamp, {}))
+    return found
+
+
+def of_body(body: Body, stamp: Stamp, others: dict[str, Stamp]) -> Elements:
+    """What a stored body says: its row's stamp, but for the elements that have another."""
+    found: Elements = {name: (other, {}) for name, other in others.items()}
+    for name, value in body.items():
+        if name in _IDENTITY:
+            continue
+        if name in DEEP and isinstance(value, dict):
+            for child, said in value.items():
+                if name != "meta" or child in DEEP["meta"]:
+                    _say(found, f"{name}.{child.removeprefix('_')}", child, said, stamp)
+        else:
+            _say(found, element(name), name, value, stamp)
+    return found
+
+
+def _say(found: Elements, key: str, name: str, value: Any, stamp: Stamp) -> None:
+    known = found.get(key)
+    if known is None:
+        found[key] = (stamp, {name: value})
+    else:
+        known[1][name] = value
+
+
+def _parts(name: str) -> list[str]:
+    return [f"{name}.{child}" for child in DEEP[name]] if name in DEEP else [name]
+
+
+def merge(into: Elements, other: Elements) -> None:
+    """Take over what ``other`` says later, or with more authority."""
+    for key, statement in other.items():
+        known = into.get(key)
+        if known is None or known[0] <= statement[0]:
+            into[key] = statement
+
+
+def body_of(resource_type: str, fhir_id: str, elements: Elements) -> Body:
+    """The resource that the elements make."""
+    body: Body = {"resourceType": resource_type, "id": fhir_id}
+    for key, (_, said) in sorted(elements.items(), key=_order):
+        if not said:
+            continue
+        head, dot, _child = key.partition(".")
+        target = body.setdefault(head, {}) if dot else body
+        target.update(said)
+    return body
+
+
+def _order(item: tuple[str, Any]) -> tuple[bool, str]:
+    return not item[0].startswith("meta."), item[0]
+
+
+def greatest(elements: Elements) -> Stamp:
+    """The stamp of the newest and weightiest statement."""
+    return max(stamp for stamp, _ in elements.values())
+
+
+def pack_stamps(elements: Elements, row: Stamp) -> bytes | None:
+    """The stamps that differ from the row's, and those of erased elements."""
+    different = {
+        key: (stamp.authority, (stamp.at - _EPOCH) // timedelta(microseconds=1), stamp.message)
+        for key, (stamp, said) in elements.items()
+        if stamp != row or not said
+    }
+    return orjson.dumps(different) if different else None
+
+
+def unpack_stamps(packed: bytes | None) -> dict[str, Stamp]:
+    """What pack_stamps gave."""
+    if packed is None:
+        return {}
+    return {
+        key: Stamp(authority, _EPOCH + timedelta(microseconds=at), message)
+        for key, (authority, at, message) in orjson.loads(packed).items()
+    }
