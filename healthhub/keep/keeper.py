@@ -24,12 +24,15 @@ GROUP = 500
 """Messages in one commit."""
 GROUP_BYTES = 8 * 2**20
 QUEUE = 2000
-"""Messages that may wait for the next commit; then senders wait."""
+QUEUE_BYTES = 64 * 2**20
+"""Messages, and their bytes, that may wait for the next commit; then senders wait."""
 COMMIT_SECONDS = 30.0
 BACKLOG_SECONDS = 5.0
 """Between two counts of the backlog while there is room."""
 RECOUNT_SECONDS = 1.0
 """The same while there is none."""
+
+_AWAY = "the store is away; keep the message and send it again"
 
 _KEEP = """
 with incoming as materialized (
@@ -86,7 +89,9 @@ class Keeper:
         self._dsn = dsn
         self._max_backlog = max_backlog
         self._group = group
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._queued_bytes = 0
+        self._room = asyncio.Condition()
         self._conn: psycopg.AsyncConnection | None = None
         self._packer = raw.packer()
         self._days: set[date] = set()
@@ -130,15 +135,26 @@ class Keeper:
             raw.digest(incoming.source, incoming.raw),
             asyncio.get_running_loop().create_future(),
         )
-        await self._queue.put(waiting)
+        async with self._room:
+            await self._room.wait_for(self._has_room)
+            self._queued_bytes += len(incoming.raw)
+            self._queue.put_nowait(waiting)
         return waiting.kept
 
+    def _has_room(self) -> bool:
+        return self._queued_bytes < QUEUE_BYTES and self._queue.qsize() < QUEUE
+
     def _refuse_if_hopeless(self) -> None:
+        self._refuse_if_away()
+        if time.monotonic() - self._counted_at < RECOUNT_SECONDS:
+            self._refuse_if_full()
+
+    def _refuse_if_away(self) -> None:
         if time.monotonic() < self._away_until:
-            raise TryAgain("the store is away; keep the message and send it again")
+            raise TryAgain(_AWAY)
+
+    def _refuse_if_full(self) -> None:
         if self._backlog >= self._max_backlog:
-            if time.monotonic() - self._counted_at >= RECOUNT_SECONDS:
-                return  # let one through, so that the backlog is counted again
             raise TryAgain("too many messages wait to be processed; send again in a minute")
 
     async def _run(self) -> None:
@@ -147,10 +163,16 @@ class Keeper:
             try:
                 await self._keep_batch(batch)
             finally:
-                for waiting in batch:
-                    if not waiting.kept.done():
-                        waiting.kept.set_exception(TryAgain("the hub is stopping"))
-                    self._queue.task_done()
+                _refuse(batch, TryAgain("the hub is stopping; send again"))
+                await self._forget(batch)
+
+    async def _forget(self, batch: Sequence[_Waiting]) -> None:
+        """Make room for what comes next."""
+        for _ in batch:
+            self._queue.task_done()
+        self._queued_bytes -= sum(len(waiting.incoming.raw) for waiting in batch)
+        async with self._room:
+            self._room.notify_all()
 
     async def _gather(self) -> list[_Waiting]:
         batch = [await self._queue.get()]
@@ -162,26 +184,26 @@ class Keeper:
 
     async def _keep_batch(self, batch: Sequence[_Waiting]) -> None:
         try:
+            self._refuse_if_away()
             async with asyncio.timeout(COMMIT_SECONDS):
                 conn = await self._connected()
                 await self._count_backlog(conn)
-                if self._backlog >= self._max_backlog:
-                    raise TryAgain("too many messages wait to be processed; send again later")
+                self._refuse_if_full()
                 await self._commit(conn, batch)
             self._failures = 0
         except TryAgain as refusal:
             _refuse(batch, refusal)
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
             await self._lost(error)
-            _refuse(batch, TryAgain("the store is away; keep the message and send it again"))
-        except psycopg.Error as error:
+            _refuse(batch, TryAgain(_AWAY))
+        except Exception as error:  # noqa: BLE001 - one message must not take others with it
             await self._disconnect()
             await self._one_by_one(batch, error)
 
-    async def _one_by_one(self, batch: Sequence[_Waiting], error: psycopg.Error) -> None:
-        """A message that PostgreSQL refuses must not take others with it."""
+    async def _one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        """Find the message that cannot be kept; the others are."""
         if len(batch) == 1:
-            log.error("keep refused sqlstate=%s", error.sqlstate)
+            log.error("keep refused error=%s", type(error).__name__)
             _refuse(batch, HubError("the message cannot be kept; tell the hub's administrator"))
             return
         for waiting in batch:

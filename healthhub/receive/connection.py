@@ -44,12 +44,13 @@ class Connection:
         writer: asyncio.StreamWriter,
         peer: Peer,
         limits: Mllp,
+        sources: Mapping[str, Source],
         intake: Intake,
         adapter: Adapter,
         budget: Budget,
     ) -> None:
         self._reader, self._writer = reader, writer
-        self._peer, self._limits = peer, limits
+        self._peer, self._limits, self._sources = peer, limits, sources
         self._intake, self._adapter, self._budget = intake, adapter, budget
         self._frames = Frames()
         self._promises: asyncio.Queue[Promise | None] = asyncio.Queue(IN_FLIGHT)
@@ -57,11 +58,11 @@ class Connection:
         self._accounted = 0
         self._via = f"mllp {peer.address}"
 
-    async def serve(self, sources: Mapping[str, Source]) -> None:
+    async def serve(self) -> None:
         """Until the other end closes, is silent for too long, or breaks a limit."""
         answering = asyncio.create_task(self._answer())
         try:
-            await self._read(sources)
+            await self._read()
         except asyncio.CancelledError:
             log.info("mllp closing peer=%s", self._peer.address)
         except ConnectionError:
@@ -78,7 +79,7 @@ class Connection:
         self._writer.write(frame(answer))
         await self._writer.drain()
 
-    async def _read(self, sources: Mapping[str, Source]) -> None:
+    async def _read(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._patience()):
@@ -93,7 +94,7 @@ class Connection:
             before = self._frames.pending
             for each in self._frames.feed(data):
                 before = 0
-                if not await self._take(each, sources):
+                if not await self._take(each):
                     return
             if not before:
                 self._begun = asyncio.get_running_loop().time()
@@ -107,12 +108,12 @@ class Connection:
         spent = asyncio.get_running_loop().time() - self._begun
         return max(0.0, self._limits.frame_seconds - spent)
 
-    async def _take(self, each: Frame, sources: Mapping[str, Source]) -> bool:
+    async def _take(self, each: Frame) -> bool:
         """Hand one frame over; False when the connection shall end."""
         if each.stray:
             await self._keep_stray(each)
             return True
-        found = sender.recognise(sources, self._peer, each.raw)
+        found = sender.recognise(self._sources, self._peer, each.raw)
         if isinstance(found, Stranger):
             error = BadMessage(found.advice, condition="204", place="MSH-3")
             await self._promise(
@@ -152,7 +153,9 @@ class Connection:
         """Bytes that are no message are kept as rejected. They get no answer where a message
         follows: its sender would take the answer for that of the message."""
         error = BadMessage(stray.stray, condition="100", place="MLLP")
-        return await self._intake.turn_away("", self._adapter, stray.raw, self._via, error)
+        found = sender.recognise(self._sources, self._peer, stray.raw)
+        name = "" if isinstance(found, Stranger) else found[0]
+        return await self._intake.turn_away(name, self._adapter, stray.raw, self._via, error)
 
     async def _promise(self, promise: Promise) -> None:
         await self._promises.put(promise)
@@ -165,9 +168,11 @@ class Connection:
                 answer = await promise.answer()
                 if listening and answer.acknowledgement:
                     self._writer.write(frame(answer.acknowledgement))
-                    await self._writer.drain()
-            except ConnectionError:
+                    async with asyncio.timeout(self._limits.idle_seconds):
+                        await self._writer.drain()
+            except (ConnectionError, TimeoutError):
                 listening = False
+                self._writer.transport.abort()
             except Exception as error:  # noqa: BLE001 - without an answer the sender sends again
                 fault("answer", error)
                 listening = False

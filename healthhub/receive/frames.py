@@ -90,9 +90,7 @@ class Frames:
         return stray
 
     def _stray(self, end: int, marks: int) -> Frame:
-        held = self._cut(end, marks)
-        wanted = held if held.strip(b"\r\n") else b""
-        return Frame(wanted, "bytes outside of a frame")
+        return Frame(self._cut(end, marks).lstrip(b"\r\n"), "bytes outside of a frame")
 
     def _cut(self, end: int, marks: int = 1) -> bytes:
         """Take the first ``end`` bytes away, and the framing byte after them."""

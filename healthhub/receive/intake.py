@@ -19,6 +19,9 @@ from healthhub.settings import Source
 
 log = logging.getLogger(__name__)
 
+HEAD_BYTES = 8192
+"""What an answer needs of a message: its header. The rest need not wait for the commit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -39,7 +42,7 @@ class Answer:
 class Promise:
     """An answer that comes when the message is durable. Promises are kept in any order."""
 
-    raw: bytes
+    head: bytes
     adapter: Adapter
     source: Source | None
     envelope: Envelope | None
@@ -63,7 +66,9 @@ class Promise:
         control = self.envelope.control if self.envelope else ""
         return Answer(
             outcome=outcome,
-            acknowledgement=self.adapter.acknowledge(self.raw, outcome, text, bad, self.source),
+            acknowledgement=self.adapter.acknowledge(
+                self.head, outcome, text, bad, self.source
+            ),
             control=control,
             text=text,
             id=kept.id if kept else None,
@@ -122,7 +127,7 @@ class Intake:
             kept = await self._keeper.submit(incoming)
         except TryAgain as error:
             kept = error
-        return Promise(raw, adapter, source, envelope, bad, kept)
+        return Promise(raw[:HEAD_BYTES], adapter, source, envelope, bad, kept)
 
 
 def fault(stage: str, error: BaseException) -> None:

@@ -90,7 +90,14 @@ class Listener:
         self._open.add(task)
         task.add_done_callback(self._open.discard)
         connection = Connection(
-            reader, writer, _peer(writer), self._mllp, self._intake, self._adapter, self._budget
+            reader,
+            writer,
+            _peer(writer),
+            self._mllp,
+            self._sources,
+            self._intake,
+            self._adapter,
+            self._budget,
         )
         try:
             if len(self._open) > self._mllp.max_connections:
@@ -100,7 +107,7 @@ class Listener:
                     )
                 )
                 return
-            await connection.serve(self._sources)
+            await connection.serve()
         except (ConnectionError, ssl.SSLError, TimeoutError) as error:
             log.info("mllp connection-lost error=%s", type(error).__name__)
         finally:

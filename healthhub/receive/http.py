@@ -1,0 +1,144 @@
+"""POST /feeds/{source}/hl7v2: one or many messages in a body, with the source's bearer token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from healthhub.adapter_api import registry
+from healthhub.adapter_api.adapter import Adapter
+from healthhub.errors import Forbidden, NotFound, NotSignedIn, TryAgain
+from healthhub.keep import Keeper
+from healthhub.receive import frames, sender
+from healthhub.receive.connection import Budget
+from healthhub.receive.intake import Answer, Intake
+from healthhub.settings import Settings, Source
+
+RETRY_SECONDS = 30
+IN_FLIGHT = 500
+"""Messages of one body that may wait for their commit."""
+HL7_TYPES = ("application/hl7-v2", "x-application/hl7-v2+er7", "text/plain")
+
+
+@asynccontextmanager
+async def _keeping(app: FastAPI) -> AsyncIterator[None]:
+    """One keeper for each web process, which lives as long as the application."""
+    most = app.state.settings.pipeline.max_backlog
+    async with Keeper(app.state.dsn, max_backlog=most) as keeper:
+        app.state.keeper = keeper
+        app.state.feed_budget = Budget()
+        yield
+
+
+router = APIRouter(lifespan=_keeping)
+
+
+@router.post("/feeds/{name}/{kind}")
+async def feed(name: str, kind: str, request: Request) -> Response:
+    """Keep the messages of the body; answers when all are durable.
+
+    The answer is a JSON list with an entry for each message, or, where ``Accept`` asks for
+    HL7, the acknowledgements one after the other (framed if the messages were). 200: all are
+    kept. 422: some were rejected and must be corrected. 503: some could not be kept; the whole
+    body may be sent again, what was kept is recognised.
+    """
+    source = admitted(request, name, kind)
+    adapter = registry.find(source.adapter)
+    body = await _body(request)
+    answers = [
+        answer
+        async for answer in _answers(
+            Intake(request.app.state.keeper), name, source, adapter, body, _via(request)
+        )
+    ]
+    outcomes = {answer.outcome for answer in answers}
+    status = 503 if "error" in outcomes else 422 if "reject" in outcomes or not answers else 200
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+    accept = request.headers.get("accept", "")
+    wanted = next((kind for kind in HL7_TYPES if kind in accept), "")
+    if wanted:
+        framed = body.startswith(frames.VT)
+        content = b"".join(
+            frames.frame(a.acknowledgement) if framed else a.acknowledgement for a in answers
+        )
+        return Response(content, status, headers, media_type=wanted)
+    return JSONResponse([_entry(answer) for answer in answers], status, headers)
+
+
+def admitted(request: Request, name: str, kind: str) -> Source:
+    """The source of the path, if its token came with the request from an address of its own.
+
+    A wrong token and an unknown source get the same answer.
+    """
+    settings: Settings = request.app.state.settings
+    source = settings.sources.get(name)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
+    noted = source.token_sha256.get_secret_value() if source and source.token_sha256 else ""
+    right = hmac.compare_digest(given, noted.strip().lower() or "-")
+    if source is None or scheme.lower() != "bearer" or not right:
+        raise NotSignedIn(
+            f"send the bearer token of source {name}; its SHA-256 is the setting "
+            "sources.NAME.token_sha256",
+            expression="Authorization",
+        )
+    address = request.client.host if request.client else ""
+    if source.addresses and not sender.admits(source, address):
+        raise Forbidden(f"address {address} is not among sources.{name}.addresses")
+    if kind != source.adapter:
+        raise NotFound(
+            f"source {name} sends {source.adapter}: POST /feeds/{name}/{source.adapter}"
+        )
+    return source
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body; its length is limited at the application's edge (web.max_body_bytes)."""
+    budget: Budget = request.app.state.feed_budget
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if not budget.change(len(chunk)):
+                raise TryAgain("too many large bodies at once; send again in a minute")
+        return bytes(body)
+    finally:
+        budget.change(-len(body))
+
+
+async def _answers(
+    intake: Intake, name: str, source: Source, adapter: Adapter, body: bytes, via: str
+) -> AsyncIterator[Answer]:
+    """The answers in the order of the messages; some hundreds are on their way at a time."""
+    waiting = []
+    for raw in adapter.split(body):
+        waiting.append(await intake.take(name, source, adapter, raw, via))
+        if len(waiting) >= IN_FLIGHT:
+            for promise in waiting:
+                yield await promise.answer()
+            waiting = []
+    for promise in waiting:
+        yield await promise.answer()
+
+
+def _via(request: Request) -> str:
+    return f"http {request.client.host if request.client else ''}"
+
+
+def _entry(answer: Answer) -> Mapping[str, Any]:
+    entry = {
+        "outcome": answer.outcome,
+        "id": answer.id,
+        "control": answer.control,
+        "repeated": answer.repeated,
+        "condition": answer.condition,
+        "place": answer.place,
+        "text": answer.text,
+    }
+    return {key: value for key, value in entry.items() if value not in ("", None)}
