@@ -251,6 +251,7 @@ OWNERS: Mapping[str, str] = {
 @cache
 def _all() -> dict[str, tuple[Parameter, ...]]:
     table: dict[str, list[Parameter]] = {}
+    resource_type = ""
     for line in _TABLE.format(performers=_PERFORMERS).strip().splitlines():
         if not line.startswith(" "):
             table[line] = []

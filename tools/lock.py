@@ -1,0 +1,54 @@
+"""Make requirements.lock from pyproject.toml, or check that the two agree."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+
+
+def normal(name: str) -> str:
+    """A project's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def wanted() -> set[str]:
+    """The names of all direct dependencies."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        lines += extra
+    return {normal(re.split(r"[\[<>=!~ ;]", line, maxsplit=1)[0]) for line in lines}
+
+
+def locked() -> set[str]:
+    """The names that the lock file pins."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    return {normal(name) for name in found}
+
+
+def main() -> int:
+    """Renew or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    if parser.parse_args().check:
+        missing = wanted() - locked()
+        if missing:
+            print(f"requirements.lock lacks {', '.join(sorted(missing))}; run: make lock")
+        return 1 if missing else 0
+    command = [
+        str(Path(sys.executable).parent / "uv"), "pip", "compile", "pyproject.toml",
+        "--all-extras", "--universal", "--generate-hashes", "--python-version", "3.11",
+        "--no-header", "--no-emit-index-url", "--quiet", "--output-file", str(LOCK),
+    ]  # fmt: skip
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
