@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from healthhub import identify, keep
@@ -27,6 +29,9 @@ T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 THREADS = 4
 """Connections for what runs in threads: writes, and the operators' pages."""
+
+ATTEMPTS = 5
+RACES = (UniqueViolation, SerializationFailure, DeadlockDetected)
 
 
 class Door:
@@ -110,7 +115,8 @@ class Door:
         count: int | None = None,
     ) -> search.SearchPage:
         """All that the hub holds of the Patient with this FHIR id; of a golden Patient, all
-        that it holds of its members too. NotFound when there is no such Patient."""
+        that it holds of its members too. ``included``: the organisations, practitioners and
+        places that a page refers to. NotFound when there is no such Patient."""
         key = ids.row_id("Patient", patient)
         event = Event(
             who, purpose, Action.READ, type="Patient", ids=(patient,), query="$everything"
@@ -123,7 +129,11 @@ class Door:
                 page = await query.afetch(connection, wanted)
                 if after is None and not any(found.id == key for found in page.matches):
                     await query.afetch(connection, reads.by_id("Patient", key))
-                return page
+                named = _shared(page.matches, types)
+                shared = (
+                    await query.afetch(connection, reads.by_references(named)) if named else []
+                )
+                return search.SearchPage(page.matches, shared, page.next)
 
         return await self._answer(event, work, _of_page, (key,))
 
@@ -187,7 +197,7 @@ class Door:
         )
         return await self._answer(
             event,
-            lambda: self._in_thread(work),
+            lambda: self._in_thread(again),
             lambda stored: _of_one(stored) if isinstance(stored, Stored) else (),
         )
 
@@ -238,6 +248,20 @@ def _of_all(found: Sequence[Stored]) -> tuple[UUID, ...]:
 
 def _of_page(page: search.SearchPage) -> tuple[UUID, ...]:
     return _of_all((*page.matches, *page.included))
+
+
+_SHARED = re.compile(
+    rb'"reference":"((?:Organization|Practitioner(?:Role)?|Location|HealthcareService|Medication'
+    rb"|Device)/[A-Za-z0-9.-]{1,64})"
+)
+
+
+def _shared(page: Sequence[Stored], types: Sequence[str] | None) -> list[str]:
+    """What the page's bodies refer to that belongs to no patient: found in the bytes, since
+    the store writes them without blanks."""
+    named = {found for stored in page for found in _SHARED.findall(stored.json)}
+    references = [name.decode() for name in named]
+    return [name for name in references if types is None or name.partition("/")[0] in types]
 
 
 def _written(params: Sequence[tuple[str, str]]) -> str:

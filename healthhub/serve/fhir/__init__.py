@@ -1,0 +1,38 @@
+"""The FHIR R4 service: one file for each interaction, raw bytes out, every error an outcome."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from healthhub.serve.fhir.create import create
+from healthhub.serve.fhir.delete import delete
+from healthhub.serve.fhir.everything import everything
+from healthhub.serve.fhir.history import history
+from healthhub.serve.fhir.metadata import metadata
+from healthhub.serve.fhir.read import read
+from healthhub.serve.fhir.search import search, search_by_post
+from healthhub.serve.fhir.unknown import unknown
+from healthhub.serve.fhir.update import update
+from healthhub.serve.fhir.vread import vread
+
+ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+router = APIRouter()
+# Plain routes, without FastAPI's parsing of arguments: they are the hub's busiest.
+for path, method, interaction in (
+    ("/metadata", "GET", metadata),
+    ("/Patient/{id}/$everything", "GET", everything),
+    ("/{type}/_search", "POST", search_by_post),
+    ("/{type}/{id}/_history/{version}", "GET", vread),
+    ("/{type}/{id}/_history", "GET", history),
+    ("/{type}/{id}", "GET", read),
+    ("/{type}/{id}", "PUT", update),
+    ("/{type}/{id}", "DELETE", delete),
+    ("/{type}", "GET", search),
+    ("/{type}", "POST", create),
+):
+    router.add_route(f"/fhir{path}", interaction, methods=[method])
+router.add_route("/fhir", unknown, methods=ALL)
+router.add_route("/fhir/{path:path}", unknown, methods=ALL)
+
+__all__ = ["router"]

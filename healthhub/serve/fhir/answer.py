@@ -1,0 +1,143 @@
+"""Answers: bytes of the store with their headers, outcomes, bundles spliced without parsing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from healthhub.errors import InvalidRequest
+from healthhub.model.resource import Stored
+from healthhub.serve.fhir.asked import FHIR_JSON, Asked
+
+MEDIA = f"{FHIR_JSON}; fhirVersion=4.0; charset=utf-8"
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+PREFERENCES = ("minimal", "representation", "OperationOutcome")
+
+
+def of_json(
+    ask: Asked, body: bytes, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """JSON as it is, or pretty when that was asked for."""
+    made = Response(indented(body) if ask.pretty else body, status, headers)
+    made.headers["content-type"] = MEDIA
+    return made
+
+
+def of_stored(
+    ask: Asked, stored: Stored, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """One resource version with its ETag and Last-Modified."""
+    return of_json(ask, stored.json, status, {**versioned(stored), **(headers or {})})
+
+
+def versioned(stored: Stored) -> dict[str, str]:
+    """The headers that name a version."""
+    return {
+        "etag": f'W/"{stored.version}"',
+        "last-modified": format_datetime(stored.updated.astimezone(UTC), usegmt=True),
+        "cache-control": "private, no-cache",
+    }
+
+
+def of_write(request: Request, ask: Asked, stored: Stored, status: int) -> Response:
+    """The answer to a create or an update, as Prefer asks.
+
+    http://hl7.org/fhir/R4/http.html#ops
+    """
+    headers = versioned(stored)
+    fhir_id = orjson.loads(stored.json)["id"]
+    headers["location"] = f"{ask.base}/{stored.type}/{fhir_id}/_history/{stored.version}"
+    wanted = preferred(request)
+    if wanted == "minimal":
+        return Response(None, status, headers)
+    if wanted == "OperationOutcome":
+        said = "created" if status == 201 else "stored"
+        return of_json(ask, done(f"{said} as version {stored.version}"), status, headers)
+    return of_json(ask, stored.json, status, headers)
+
+
+def preferred(request: Request) -> str:
+    """What Prefer: return= asks for."""
+    for part in re.split(r"[,;]", request.headers.get("prefer", "")):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "return":
+            if value not in PREFERENCES:
+                raise InvalidRequest(
+                    f"Prefer: return= is one of {', '.join(PREFERENCES)}", expression="Prefer"
+                )
+            return value
+    return "representation"
+
+
+def done(sentence: str) -> bytes:
+    """An OperationOutcome of success."""
+    issue = {"severity": "information", "code": "informational", "details": {"text": sentence}}
+    return orjson.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+def instant(moment: datetime) -> str:
+    """A FHIR instant in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def entry(base: str, stored: Stored, mode: str) -> bytes:
+    """A search entry. The id stands in the body, and for nearly all rows it is the key."""
+    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (
+        orjson.dumps(f"{base}/{stored.type}/{id_in(stored)}"),
+        stored.json,
+        mode.encode(),
+    )
+
+
+_ID = re.compile(rb'"id":"([A-Za-z0-9\-.]{1,64})"')
+
+
+def id_in(stored: Stored) -> str:
+    """The FHIR id of a stored resource: the store writes it right after resourceType."""
+    key = str(stored.id)
+    head = stored.json[:160]
+    if b'"id":"' + key.encode() + b'"' in head:
+        return key
+    found = _ID.search(head)
+    return found.group(1).decode() if found else key
+
+
+def bundle(
+    kind: str,
+    entries: Iterable[bytes],
+    links: Sequence[tuple[str, str]],
+    total: int | None = None,
+) -> bytes:
+    """A Bundle spliced of entries."""
+    linked = [{"relation": relation, "url": url} for relation, url in links]
+    head = b'{"resourceType":"Bundle","type":"%b",' % kind.encode()
+    if total is not None:
+        head += b'"total":%d,' % total
+    joined = b",".join(entries)
+    tail = b',"entry":[%b]' % joined if joined else b""
+    return b'%b"link":%b%b}' % (head, orjson.dumps(linked), tail)
+
+
+def indented(body: bytes) -> bytes:
+    """JSON with two blanks of indentation; numbers and strings stay as they are."""
+    out: list[bytes] = []
+    depth = 0
+    before = b""
+    for token in _TOKEN.findall(body):
+        if token in b"}]":
+            depth -= 1
+            if before not in (b"{", b"["):
+                out.append(b"\n" + b"  " * depth)
+        elif before in (b"{", b"[", b","):
+            out.append(b"\n" + b"  " * depth)
+        out.append(b": " if token == b":" else token)
+        if token in b"{[":
+            depth += 1
+        before = token
+    return b"".join((*out, b"\n"))

@@ -1,0 +1,95 @@
+"""capabilities: GET [base]/metadata (http://hl7.org/fhir/R4/http.html#capabilities)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from healthhub import __version__
+from healthhub.access import holdings
+from healthhub.serve.fhir import answer
+from healthhub.serve.fhir.asked import asked
+
+RELEASED = "2026-11-24"
+_KINDS = {"identifier": "token", "phone": "token"}
+"""The store's finer kinds, as the specification calls them."""
+_INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "create",
+    "search-type",
+)
+_EVERYTHING = {
+    "name": "everything",
+    "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+}
+
+
+async def metadata(request: Request) -> Response:
+    """What this server can do, made from what it does."""
+    ask = await asked(request)
+    return answer.of_json(ask, _statement(ask.base))
+
+
+@lru_cache(maxsize=8)
+def _statement(base: str) -> bytes:
+    return orjson.dumps(
+        {
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": RELEASED,
+            "publisher": "HealthHub",
+            "kind": "instance",
+            "software": {"name": "HealthHub", "version": __version__},
+            "implementation": {
+                "description": "Regional health information hub",
+                "url": base,
+            },
+            "fhirVersion": "4.0.1",
+            "format": ["application/fhir+json", "json"],
+            "rest": [
+                {
+                    "mode": "server",
+                    "security": {
+                        "description": "Authorization: Bearer TOKEN of a registered client; "
+                        "the header Purpose-Of-Use names the purpose (v3 PurposeOfUse)"
+                    },
+                    "resource": [_resource(name) for name in holdings.TYPES],
+                }
+            ],
+        }
+    )
+
+
+def _resource(name: str) -> dict[str, object]:
+    described: dict[str, object] = {
+        "type": name,
+        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": False,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+    }
+    known = holdings.parameters(name)
+    includes = [f"{name}:{one.name}" for one in known if one.kind == "reference"]
+    if includes:
+        described["searchInclude"] = includes
+    if known:
+        described["searchParam"] = [_parameter(one) for one in known]
+    if name == "Patient":
+        described["operation"] = [_EVERYTHING]
+    return described
+
+
+def _parameter(one: holdings.Parameter) -> dict[str, str]:
+    made = {"name": one.name, "type": _KINDS.get(one.kind, one.kind)}
+    return made | ({"documentation": one.doc} if one.doc else {})
