@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from healthhub.store import writer
 
 LONGEST_WAIT = 600.0
 """Seconds between two attempts, at most."""
+
+BATCH_ATTEMPTS = 3
+"""Two workers that meet at the same rows (a person, a ward) part at the next attempt."""
 
 TRANSIENT = (
     errors.OperationalError,  # the connection, deadlocks, serialization, resources, timeouts
@@ -57,10 +61,15 @@ def process(
     one at fault is parked or retried. Raises OperationalError when the connection is gone.
     """
     conversions = [convert(message, converters) for message in batch]
-    try:
-        return _settle(conn, conversions)
-    except Exception:  # noqa: BLE001 - the message at fault is found one by one
-        _undo(conn)
+    for attempt in range(BATCH_ATTEMPTS):
+        try:
+            return _settle(conn, conversions)
+        except TRANSIENT:
+            _undo(conn)
+            time.sleep(0.02 * attempt * random.random())  # noqa: S311
+        except Exception:  # noqa: BLE001 - the message at fault is found one by one
+            _undo(conn)
+            break
     tally = Tally()
     for conversion in conversions:
         tally.add(_alone(conn, conversion, max_attempts))
