@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from healthhub import edge, health, postgres
+from healthhub.access import Door
 from healthhub.settings import Settings
 from healthhub.store import database
 from healthhub.web import assets
@@ -44,7 +45,7 @@ def build_app(settings: Settings, dsn: str) -> FastAPI:
     app.include_router(health.router)
     app.include_router(assets.router)
     for room in ROOMS:
-        if find_spec(room) is not None:
+        if find_spec(room) is not None and hasattr(import_module(room), "router"):
             app.include_router(import_module(room).router)
     app.add_middleware(edge.Edge, max_body_bytes=settings.web.max_body_bytes)
     return app
@@ -54,7 +55,11 @@ def build_app(settings: Settings, dsn: str) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with database.async_pool(app.state.dsn, POOL) as pool:
         app.state.pool = pool
-        yield
+        app.state.door = Door(pool)
+        try:
+            yield
+        finally:
+            await app.state.door.close()
 
 
 def serve(settings: Settings, descriptor: int) -> int:
