@@ -1,1 +1,1 @@
-"""The mapping language: load, compile, run, explain, test."""
+"""The mapping language: mappings/ loaded, checked, compiled to Python, run and explained."""

@@ -1,0 +1,129 @@
+"""A mapping as it is understood after reading: groups, names, types, codes, resources, merges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from healthhub.mapping.expressions import Condition, Expression, Path, Target
+from healthhub.mapping.place import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; ``value`` None removes the target's rules of the base."""
+
+    where: Where
+    text: str
+    target: Target
+    value: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A named value."""
+
+    where: Where
+    text: str
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tolerant grouping of segments, see docs/mapping-language.md."""
+
+    name: str
+    where: Where
+    anchors: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A data-type block: an object made by rules, or a scalar ``value``."""
+
+    name: str
+    where: Where
+    makes: str = ""
+    parameters: tuple[str, ...] = ()
+    when: Condition | None = None
+    value: Named | None = None
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A mapped code; an empty ``code`` means: known, and maps to nothing."""
+
+    code: str
+    display: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """A code map."""
+
+    name: str
+    where: Where
+    system: str = ""
+    source_system: str = ""
+    default: Code | None = None
+    entries: dict[str, Code] = field(default_factory=dict[str, Code])
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What makes one kind of resource."""
+
+    name: str
+    where: Where
+    type: str = ""
+    each: str | tuple[Path, ...] = "message"
+    on: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    when: Condition | None = None
+    key: tuple[Named, ...] = ()
+    at: Named | None = None
+    authority: Named | None = None
+    shared: bool = False
+    optional: bool = False
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRule:
+    """Two source patients become one (A40), or are parted again."""
+
+    where: Where
+    on: tuple[str, ...]
+    each: str
+    kept: tuple[Named, ...]
+    replaced: tuple[Named, ...]
+    when: Condition | None = None
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A whole mapping, with what it extends taken in."""
+
+    name: str
+    where: Where
+    version: str
+    title: str = ""
+    adapter: str = "hl7v2"
+    extends: str = ""
+    groups: dict[str, Group] = field(default_factory=dict[str, Group])
+    names: dict[str, Named] = field(default_factory=dict[str, Named])
+    types: dict[str, DataType] = field(default_factory=dict[str, DataType])
+    codes: dict[str, CodeTable] = field(default_factory=dict[str, CodeTable])
+    resources: dict[str, Block] = field(default_factory=dict[str, Block])
+    merges: tuple[MergeRule, ...] = ()
+
+
+def applies(patterns: tuple[str, ...], kind: str) -> bool:
+    """Whether a message kind is among ``patterns`` (``ADT``, ``ADT^A01``); none means all."""
+    return not patterns or kind in patterns or kind.partition("^")[0] in patterns

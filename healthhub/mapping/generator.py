@@ -1,0 +1,414 @@
+"""Compiles a definition to Python: one function for each block, key, name and data type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from healthhub.errors import MappingError
+from healthhub.mapping import reads, trace
+from healthhub.mapping.calls import Calls
+from healthhub.mapping.definition import Block, Definition, MergeRule, Named, Rule
+from healthhub.mapping.elements import Reading, tree
+from healthhub.mapping.expressions import Choice, Constant, Expression, Path, Pipe
+from healthhub.mapping.functions import FUNCTIONS, Need
+from healthhub.mapping.objects import Objects
+from healthhub.mapping.place import Where, wrong
+from healthhub.mapping.tree import around, find
+from healthhub.mapping.values import WORDS, Values
+from healthhub.mapping.writing import Body, Shape
+from healthhub.terms.forms import looks_like
+
+PLAIN = ("t", "tc", "tf", "ts", "tsf", "vs", "vsf", "cut", "rt", "rts", "rv", "rvs", "wt")
+
+
+def plain(value: Any) -> str:
+    """A value as conditions compare it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """One value as all values."""
+    return None if value is None else [value]
+
+
+def has(segments: Any, number: int) -> bool:
+    """Whether a field holds anything."""
+    for segment in segments:
+        field = segment.field(number)
+        if field and field != '""':
+            return True
+    return False
+
+
+class Generator:
+    """Collects functions while compiling; ``source`` and ``scope`` are what to execute."""
+
+    def __init__(self, definition: Definition, *, traced: bool = False) -> None:
+        self.definition = definition
+        self.traced = traced
+        self.reading = Reading(definition)
+        self.functions: dict[str, str] = {}
+        self.scope: dict[str, Any] = {
+            "find": find,
+            "around": around,
+            "plain": plain,
+            "as_list": as_list,
+            "has": has,
+            "looks_like": looks_like,
+        }
+        source: Any = trace if traced else reads
+        self.scope |= {name: getattr(source, name) for name in PLAIN}
+        self._constants: dict[Any, str] = {}
+        self._identifiers: dict[str, str] = {}
+        self._orders: dict[int, int] = {}
+        self._pending: list[str] = []
+        self._calls = Calls(self)
+
+    # -- naming ---------------------------------------------------------------------------
+
+    def identifier(self, name: str) -> str:
+        """A Python identifier for a name of the mapping."""
+        found = self._identifiers.get(name)
+        if found is None:
+            found = re.sub(r"\W", "_", name)
+            while found in self._identifiers.values():
+                found += "_"
+            self._identifiers[name] = found
+        return found
+
+    def constant(self, value: Any) -> str:
+        """The global variable that holds a constant."""
+        found = self._constants.get(value)
+        if found is None:
+            found = self._constants[value] = f"C{len(self._constants)}"
+            self.scope[found] = value
+        return found
+
+    def rule_need(self, rule: Rule) -> str:
+        """The constant that tells where a rule stands and what it reads."""
+        return self.constant(Need(_first_path(rule.value), str(rule.where)))
+
+    def need(self, rule: Rule, shape: Shape) -> str:
+        """What functions called by a rule say in findings: in a data type, the outer rule."""
+        return shape.need if shape.need == "w" else self.rule_need(rule)
+
+    def order_of(self, rule: Rule) -> int:
+        """The rule's place in its block."""
+        return self._orders[id(rule)]
+
+    # -- functions ------------------------------------------------------------------------
+
+    def name(self, name: str) -> str:
+        """The function of a named value."""
+        function = f"n_{self.identifier(name)}"
+        if function not in self.functions:
+            self._guard(name)
+            named = self.definition.names[name]
+            self.functions[function] = self._valued(function, named)
+            self._pending.pop()
+        return function
+
+    def _guard(self, name: str) -> None:
+        if name in self._pending:
+            chain = " -> ".join([*self._pending, name])
+            raise MappingError(f"{name!r} stands for itself ({chain}); break the circle")
+        self._pending.append(name)
+
+    def _valued(self, function: str, named: Named) -> str:
+        """A function of a node that gives a value, worked out once for each node."""
+        body = Body(f"{function}(run, node)", Shape(need=self._named_need(named)))
+        if not self.traced:
+            body.line(f"memo = node.memo.get({function!r}, node)")
+            body.line("if memo is not node: return memo")
+        try:
+            found = Values(self, body).one(named.value)
+        except MappingError as error:
+            raise located(error, named.where, named.text) from None
+        body.line(f"r = {found}")
+        if not self.traced:
+            body.line(f"node.memo[{function!r}] = r")
+        body.line("return r")
+        return body.source()
+
+    def _named_need(self, named: Named) -> str:
+        return self.constant(Need(_first_path(named.value), str(named.where)))
+
+    def helper(self, key: tuple[Any, ...], values: Sequence[Expression]) -> str:
+        """A function that gives a tuple of texts, for nth and checks."""
+        function = f"h_{self.constant(key)}"
+        if function not in self.functions:
+            self.functions[function] = ""
+            body = Body(f"{function}(run, node)", Shape(need=self.constant(Need("", ""))))
+            compiler = Values(self, body)
+            found = ", ".join(f"plain({compiler.one(value)})" for value in values)
+            body.line(f"return ({found},)")
+            self.functions[function] = body.source()
+        return function
+
+    def type(self, name: str, level: int) -> str:
+        """The function of a data type for values of a level."""
+        function = f"t_{self.identifier(name)}_{level}"
+        if function in self.functions:
+            return function
+        self.functions[function] = ""
+        data = self.definition.types[name]
+        parameters = "".join(f", p_{self.identifier(p)}=None" for p in data.parameters)
+        value = "" if level == 0 else ", v"
+        shape = Shape(level, data.parameters, need="w")
+        body = Body(f"{function}(run, node, w{value}{parameters})", shape)
+        values = Values(self, body)
+        try:
+            if data.when is not None:
+                body.line(f"if not {values.condition(data.when)}: return None")
+            if data.value is not None:
+                body.line(f"return {values.one(data.value.value)}")
+        except MappingError as error:
+            raise located(error, data.where, f"type {name}") from None
+        if data.value is None:
+            self._order(data.rules)
+            element = tree(data.rules)
+            reads_message = self.reading.within(element, data.parameters)
+            objects = Objects(self, values)
+            body.line("o = {}")
+            if reads_message:
+                body.line("d = False")
+                objects.flags.append("d")
+            objects.fill(element, "o")
+            body.line("return o if d and o else None" if reads_message else "return o or None")
+        self.functions[function] = body.source()
+        return function
+
+    def _order(self, rules: tuple[Rule, ...]) -> None:
+        self._orders |= {id(rule): order for order, rule in enumerate(rules)}
+
+    # -- blocks ---------------------------------------------------------------------------
+
+    def ident(self, block: Block, level: int) -> str:
+        """The function that derives a block's id from a node, or from a value of a level."""
+        function = f"i_{self.identifier(block.name)}_{level}"
+        if function in self.functions:
+            return function
+        self.functions[function] = ""
+        head = f"{function}(run, node{'' if level == 0 else ', v'})"
+        body = Body(head, Shape(level, need=self.constant(Need("", str(block.where)))))
+        memo = level == 0 and not self.traced
+        if memo:
+            body.line(f"memo = node.memo.get({function!r}, node)")
+            body.line("if memo is not node: return memo")
+            body.line(f"node.memo[{function!r}] = None")
+        values = Values(self, body)
+        keys: list[str] = []
+        for part in block.key:
+            try:
+                body.need = self._named_need(part)
+                variable = body.new("k")
+                body.line(f"{variable} = {values.one(part.value)}")
+            except MappingError as error:
+                raise located(error, part.where, part.text) from None
+            body.line(f"if {variable} is None: return None")
+            keys.append(f"plain({variable})")
+        body.line(f"r = run.ident({block.type!r}, {', '.join(keys)})")
+        if memo:
+            body.line(f"node.memo[{function!r}] = r")
+        body.line("return r")
+        self.functions[function] = body.source()
+        return function
+
+    def test(self, block: Block) -> str:
+        """The function that tells whether a block applies to a node."""
+        function = f"w_{self.identifier(block.name)}"
+        if function not in self.functions:
+            body = Body(f"{function}(run, node)", Shape(need=self.constant(Need("", str(block.where)))))
+            if block.when is not None:
+                try:
+                    body.line(f"return {Values(self, body).condition(block.when)}")
+                except MappingError as error:
+                    raise located(error, block.where, f"when of {block.name}") from None
+            else:
+                body.line("return True")
+            self.functions[function] = body.source()
+        return function
+
+    def block(self, block: Block, level: int) -> str:
+        """The function that makes a block's resource from a node (and a value)."""
+        function = f"b_{self.identifier(block.name)}_{level}"
+        need = self.constant(Need(_key_path(block), str(block.where)))
+        value = "" if level == 0 else ", v"
+        body = Body(f"{function}(run, node{value})", Shape(level, need=need))
+        values = Values(self, body)
+        self._opening(block, level, need, value, values)
+        self._order(block.rules)
+        objects = Objects(self, values)
+        body.line(f"b = {{'resourceType': {block.type!r}, 'id': i[1]}}")
+        nulls = self._nulls(block)
+        erased = f"run.nulls(node, {self.constant(nulls)}) if run.nulled else []" if nulls else "[]"
+        body.line(f"er = {erased}")
+        objects.fill(tree(block.rules), "b")
+        at, authority = self._stamp(block, values)
+        body.line(f"stamp = run.stamp({authority}, {at}, node, {need})")
+        body.line(f"run.add({block.type!r}, i, patient, stamp, b, er)")
+        if self.traced:
+            body.line("run.close(i[2])")
+        self.functions[function] = body.source()
+        return function
+
+    def _opening(
+        self, block: Block, level: int, need: str, value: str, values: Values
+    ) -> None:
+        """Condition, id and patient; nothing is made without them."""
+        body = values.body
+        if block.when is not None:
+            try:
+                body.line(f"if not {values.condition(block.when)}: return")
+            except MappingError as error:
+                raise located(error, block.where, f"when of {block.name}") from None
+        body.line(f"i = {self.ident(block, level)}(run, node{value})")
+        with body.deeper("if i is None:"):
+            if not block.optional:
+                detail = f"{block.name} ({block.type}) has no business number, so it was not made"
+                body.line(f"run.remark('no-key', node, {need}, {detail!r})")
+            body.line("return")
+        patient = self.definition.resources.get("patient")
+        if block.shared:
+            body.line("patient = SHARED")
+        elif patient is None or block.name == "patient":
+            body.line("patient = i[0]")
+        else:
+            body.line(f"owner = {self.ident(patient, 0)}(run, {self.home(patient)})")
+            with body.deeper("if owner is None:"):
+                detail = f"{block.name} ({block.type}) belongs to a patient without a number"
+                body.line(f"run.remark('no-patient', node, {need}, {detail!r})")
+                body.line("return")
+            body.line("patient = owner[0]")
+
+    def home(self, block: Block) -> str:
+        """The node from which another node's reference to a block reads the key."""
+        each = block.each
+        if isinstance(each, str) and each in self.definition.groups:
+            return f"around(node, {each!r})"
+        return "node"
+
+    def _stamp(self, block: Block, values: Values) -> tuple[str, str]:
+        body = values.body
+        try:
+            at = values.one(block.at.value) if block.at else "run.default_at(node)"
+        except MappingError as error:
+            assert block.at is not None
+            raise located(error, block.at.where, block.at.text) from None
+        body.line(f"at = {at}")
+        try:
+            authority = values.one(block.authority.value) if block.authority else "1"
+        except MappingError as error:
+            assert block.authority is not None
+            raise located(error, block.authority.where, block.authority.text) from None
+        return "at", authority
+
+    def _nulls(self, block: Block) -> tuple[tuple[Path, str], ...]:
+        """Which elements are erased when which path holds the HL7 null."""
+        found: dict[tuple[Path, str], None] = {}
+        for rule in block.rules:
+            first, *rest = rule.target.steps
+            name = first.name
+            if first.label is None and rest and rest[0].label is None:
+                name = f"{name}.{rest[0].name}"
+            for path in _sources(rule.value):
+                if path.segment and path.field and not path.filters:
+                    found[(path, name)] = None
+        return tuple(found)
+
+    def merge(self, merge: MergeRule, number: int) -> str:
+        """The function that gives kept and replaced patient of a node."""
+        function = f"m_{number}"
+        need = self.constant(Need("MRG-1", str(merge.where)))
+        body = Body(f"{function}(run, node)", Shape(need=need))
+        values = Values(self, body)
+        if merge.when is not None:
+            body.line(f"if not {values.condition(merge.when)}: return None")
+        sides: list[str] = []
+        for keys in (merge.kept, merge.replaced):
+            parts: list[str] = []
+            for part in keys:
+                try:
+                    variable = body.new("k")
+                    body.line(f"{variable} = {values.one(part.value)}")
+                except MappingError as error:
+                    raise located(error, part.where, part.text) from None
+                body.line(f"if {variable} is None: return None")
+                parts.append(f"plain({variable})")
+            sides.append(f"run.ident('Patient', {', '.join(parts)})[0]")
+        stamp = f"run.stamp(1, run.default_at(node), node, {need})"
+        body.line(f"return ({sides[0]}, {sides[1]}, {stamp})")
+        self.functions[function] = body.source()
+        return function
+
+    # -- calls ----------------------------------------------------------------------------
+
+    def call(self, values: Values, call: Any, item: str | None, separator: str) -> str:
+        """A function call as a Python expression."""
+        return self._calls.call(values, call, item, separator)
+
+    def references(self, values: Values, arguments: tuple[Expression, ...]) -> str:
+        """The references to all that a block makes below a node."""
+        return self._calls.references(values, arguments)
+
+    # -- errors ---------------------------------------------------------------------------
+
+    def unknown_function(self, name: str) -> str:
+        """The advice for a function that does not exist."""
+        known = [*FUNCTIONS, *self.definition.types]
+        return f"there is no function or type {name!r}{_nearest(name, known)}"
+
+    def unknown_word(self, name: str) -> str:
+        """The advice for a word that stands for nothing."""
+        known = [*WORDS, *self.definition.names]
+        return (
+            f"there is no name {name!r}{_nearest(name, known)}; define it under `names`, or put "
+            "a text into quotes"
+        )
+
+
+def located(error: MappingError, where: Where, text: str) -> MappingError:
+    """An error with its place, unless it has one."""
+    return error if error.expression else wrong(where, error.message, text)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _sources(value: Expression | None) -> list[Path]:
+    """The paths that a value begins with."""
+    match value:
+        case Path():
+            return [value]
+        case Pipe(first, _):
+            return _sources(first)
+        case Choice(options):
+            return [path for option, _ in options for path in _sources(option)]
+        case _:
+            return []
+
+
+def _first_path(value: Expression | None) -> str:
+    if isinstance(value, Constant):
+        return ""
+    found = _sources(value)
+    return found[0].text if found else ""
+
+
+def _key_path(block: Block) -> str:
+    if isinstance(block.each, tuple):
+        return block.each[0].text
+    for part in block.key:
+        found = _first_path(part.value)
+        if found:
+            return found
+    return block.each if block.each.isupper() else ""

@@ -1,0 +1,62 @@
+"""All mappings of one folder, read and compiled when first asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from healthhub.errors import MappingError
+from healthhub.mapping.compiled import Compiled
+from healthhub.mapping.definition import Definition
+from healthhub.mapping.reading import read
+from healthhub.terms import Terms
+from healthhub.terms import load as load_terms
+
+
+class Library:
+    """The mappings under one folder; each is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._definitions: dict[str, Definition] = {}
+        self._compiled: dict[str, Compiled] = {}
+        self._reading: list[str] = []
+
+    @property
+    def terms(self) -> Terms:
+        """Units and code systems of the folder."""
+        return load_terms(self.folder)
+
+    def names(self) -> list[str]:
+        """The mappings that there are."""
+        return sorted(
+            path.parent.relative_to(self.folder).as_posix()
+            for path in self.folder.rglob("mapping.yaml")
+        )
+
+    def definition(self, name: str) -> Definition:
+        """A mapping as read; MappingError names file, line and rule."""
+        found = self._definitions.get(name)
+        if found is not None:
+            return found
+        if not (self.folder / name / "mapping.yaml").is_file():
+            known = ", ".join(self.names()) or "none"
+            raise MappingError(
+                f"there is no mapping {name!r} in {self.folder.name}/; there are: {known}",
+                expression=name,
+            )
+        if name in self._reading:
+            chain = " -> ".join([*self._reading, name])
+            raise MappingError(f"mappings extend each other in a circle: {chain}", expression=name)
+        self._reading.append(name)
+        try:
+            self._definitions[name] = read(self.folder, name, self.definition)
+        finally:
+            self._reading.remove(name)
+        return self._definitions[name]
+
+    def mapping(self, name: str) -> Compiled:
+        """A mapping ready to run; MappingError names file, line and rule."""
+        found = self._compiled.get(name)
+        if found is None:
+            found = self._compiled[name] = Compiled(self.definition(name))
+        return found

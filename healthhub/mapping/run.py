@@ -1,0 +1,207 @@
+"""One message on its way through a compiled mapping: its tree, ids, drafts and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from healthhub.adapter_api.record import Record, Segment
+from healthhub.adapter_api.text import NULL, part
+from healthhub.clock import now
+from healthhub.mapping.expressions import Path
+from healthhub.mapping.functions.registry import Need
+from healthhub.mapping.functions.times import Moment, parse
+from healthhub.mapping.tree import ROOT, Node, find
+from healthhub.model import ids
+from healthhub.model.finding import Finding, Severity
+from healthhub.model.resource import Body, Draft, Merge, Stamp
+from healthhub.terms import Terms
+
+Ident = tuple[UUID, str, str]
+"""A derived id: as UUID, as text, and as reference Type/id."""
+SEVERITIES: dict[str, Severity] = {"placeholder": "info", "no-patient": "error"}
+MOST_AHEAD = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a conversion knows of its source."""
+
+    source: str
+    namespace: str
+    zone: ZoneInfo
+    terms: Terms
+
+
+class Run:
+    """The conversion of one message. Made by Compiled.run; the compiled blocks fill it."""
+
+    def __init__(
+        self, context: Context, record: Record, root: Node, message: int, received: datetime
+    ) -> None:
+        self.source = context.source
+        self.namespace = context.namespace
+        self.zone = context.zone
+        self.terms = context.terms
+        self.record = record
+        self.root = root
+        self.message_id = message
+        self.received_at = received
+        self.kind = record.kind
+        self.event = record.kind.partition("^")[2]
+        self.received = received.isoformat()
+        self.findings: list[Finding] = []
+        self.drafts: list[Draft] = []
+        self.merges: list[Merge] = []
+        self.seen: set[tuple[str, str]] = set()
+        self.origin = f"urn:healthhub:source:{context.source}#{message}"
+        self._idents: dict[tuple[str, ...], Ident] = {}
+        self._stamps: dict[tuple[int, str | None], Stamp] = {}
+        self._nodes: dict[str, list[Node]] = {}
+
+    def ident(self, kind: str, *key: str) -> Ident:
+        """The derived id of a business key."""
+        found = self._idents.get((kind, *key))
+        if found is None:
+            uid = ids.derive(self.namespace, kind, *key)
+            text = str(uid)
+            found = self._idents[(kind, *key)] = (uid, text, f"{kind}/{text}")
+        return found
+
+    def stamp(self, authority: Any, text: str | None, node: Node, need: Need) -> Stamp:
+        """When and with what weight; the time of receipt if the message's own is no use."""
+        weight = authority if isinstance(authority, int) else 1
+        found = self._stamps.get((weight, text))
+        if found is None:
+            found = Stamp(weight, self._moment(text, node, need), self.message_id)
+            self._stamps[(weight, text)] = found
+        return found
+
+    def _moment(self, text: str | None, node: Node, need: Need) -> datetime:
+        if text is None or text == self.received:
+            return self.received_at
+        moment = parse(text, self.zone)
+        if not isinstance(moment, Moment):
+            detail = "the time of the event is impossible; the time of receipt counts"
+        elif moment.at > now() + MOST_AHEAD:
+            detail = "the time of the event lies ahead; the time of receipt counts"
+        else:
+            return moment.at
+        self.remark("bad-time", node, need, detail, text)
+        return self.received_at
+
+    def add(
+        self, kind: str, ident: Ident, patient: UUID, stamp: Stamp, body: Body, erased: list[str]
+    ) -> None:
+        """A block has made a resource."""
+        meta = body.get("meta")
+        body["meta"] = {**meta, "source": self.origin} if meta else {"source": self.origin}
+        gone = tuple(dict.fromkeys(name for name in erased if not _said(body, name)))
+        self.drafts.append(Draft(kind, ident[0], patient, stamp, body, gone))
+
+    def remark(
+        self, code: str, node: Any, need: Need, detail: str, value: str = ""
+    ) -> None:
+        """Add a finding, once."""
+        finding = Finding(
+            SEVERITIES.get(code, "warning"),
+            code,
+            self._place(node, need.path),
+            detail,
+            need.rule,
+            value,
+        )
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def _place(self, node: Node | None, path: str) -> str:
+        """``OBX-5`` as ``OBX[3]-5``: which of the message's segments of that name it was."""
+        name = path[:3]
+        found = find(node, name)
+        if not found or sum(1 for s in self.record.segments if s.name == name) < 2:
+            return path
+        number = sum(1 for s in self.record.segments[: found[0].index + 1] if s.name == name)
+        return f"{name}[{number}]{path[3:]}"
+
+    def nodes(self, each: str) -> list[Node]:
+        """The nodes that a block goes through: of a group, of a segment, or the message."""
+        found = self._nodes.get(each)
+        if found is None:
+            if each == ROOT:
+                found = [self.root]
+            elif each.isupper():
+                found = [node for owner in self._all(self.root) for node in _of(owner, each)]
+            else:
+                found = list(self.root.below(each))
+            self._nodes[each] = found
+        return found
+
+    def _all(self, node: Node) -> Iterator[Node]:
+        yield node
+        for child in node.children:
+            yield from self._all(child)
+
+    def under(self, node: Node, each: str) -> Sequence[Node]:
+        """The nodes of ``each`` that are below a node (its own segments too)."""
+        if each.isupper():
+            return [n for owner in self._all(node) for n in _of(owner, each)]
+        return list(node.below(each))
+
+    def inner(self, node: Node, segment: Segment) -> Node:
+        """A node for one segment of several, around which is ``node``."""
+        single = Node(segment.name, None)
+        single.parent = node
+        single.segments = {segment.name: [segment]}
+        return single
+
+    def nth(self, node: Node, name: str, key: Callable[[Run, Node], Any]) -> str | None:
+        """Empty for the first of equal siblings, then 2, 3, …"""
+        home = node.parent or node
+        numbers: dict[int, str] | None = home.memo.get(name)
+        if numbers is None or id(node) not in numbers:
+            numbers = home.memo[name] = {}
+            counts: dict[Any, int] = {}
+            peers = node.peers or [c for c in home.children if c.group == node.group] or [node]
+            for peer in peers:
+                value = key(self, peer)
+                counts[value] = counts.get(value, 0) + 1
+                numbers[id(peer)] = "" if counts[value] == 1 else str(counts[value])
+        return numbers.get(id(node), "")
+
+    def nulls(self, node: Node, rules: Sequence[tuple[Path, str]]) -> list[str]:
+        """The elements whose source is the HL7 null."""
+        found: list[str] = []
+        for path, element in rules:
+            for segment in find(node, path.segment):
+                field = segment.field(path.field)
+                if NULL in field and part(field, 0, path.component, path.subcomponent) == NULL:
+                    found.append(element)
+        return found
+
+
+def _of(owner: Node, name: str) -> list[Node]:
+    """A node's segments of one name, each as a node; made once, so that they know each other."""
+    memo = f"each {name}"
+    found: list[Node] | None = owner.memo.get(memo)
+    if found is None:
+        found = []
+        for segment in owner.segments.get(name, ()):
+            single = Node(name, None)
+            single.parent = owner
+            single.segments = {name: [segment]}
+            single.peers = found
+            found.append(single)
+        owner.memo[memo] = found
+    return found
+
+
+def _said(body: Body, name: str) -> bool:
+    head, _, child = name.partition(".")
+    value = body.get(head)
+    if child and isinstance(value, dict):
+        return child in value
+    return value is not None

@@ -1,0 +1,127 @@
+"""The tree of a message: segments put into group nodes, tolerantly, as the mapping says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from healthhub.adapter_api.record import Segment
+from healthhub.mapping.definition import Group, applies
+
+ROOT = "message"
+
+
+class Node:
+    """One occurrence of a group: its own segments by name, and the nodes around and below.
+
+    ``peers`` are the nodes that a resource block goes through together with this one; ``memo``
+    keeps what was worked out for this node.
+    """
+
+    __slots__ = ("bare", "children", "group", "memo", "parent", "peers", "segments")
+
+    def __init__(self, group: str, parent: Node | None) -> None:
+        self.group = group
+        self.parent = parent
+        self.segments: dict[str, list[Segment]] = {}
+        self.children: list[Node] = []
+        self.memo: dict[str, Any] = {}
+        self.bare = True
+        self.peers: Sequence[Node] | None = None
+        if parent is not None:
+            parent.children.append(self)
+
+    def below(self, group: str) -> Iterator[Node]:
+        """All nodes of a group under this one, in order."""
+        for child in self.children:
+            if child.group == group:
+                yield child
+            yield from child.below(group)
+
+
+def find(node: Node | None, name: str) -> Sequence[Segment]:
+    """The segments called ``name`` nearest to ``node``: its own, else those around it."""
+    while node is not None:
+        found = node.segments.get(name)
+        if found is not None:
+            return found
+        node = node.parent
+    return ()
+
+
+def around(node: Node, group: str) -> Node:
+    """The node of ``group`` that encloses ``node`` (or is it); else ``node`` itself."""
+    at: Node | None = node
+    while at is not None:
+        if at.group == group:
+            return at
+        at = at.parent
+    return node
+
+
+class Grouping:
+    """The groups of a mapping as they hold for one kind of message."""
+
+    def __init__(self, groups: Mapping[str, Group], kind: str) -> None:
+        self._groups = {name: g for name, g in groups.items() if applies(g.on, kind)}
+        self._anchor: dict[str, Group] = {}
+        self._once: dict[str, Group] = {}
+        self._members: dict[str, frozenset[str]] = {}
+        for group in self._groups.values():
+            self._anchor.update(dict.fromkeys(group.anchors, group))
+            self._once.update(dict.fromkeys(group.once, group))
+        members: dict[str, set[str]] = {}
+        for group in self._groups.values():
+            for name in group.members:
+                members.setdefault(name, set()).add(group.name)
+        self._members = {name: frozenset(found) for name, found in members.items()}
+
+    def build(self, segments: Iterable[Segment]) -> Node:
+        """The tree of a message."""
+        root = Node(ROOT, None)
+        path = [root]
+        for segment in segments:
+            name = segment.name
+            group = self._anchor.get(name)
+            if group is not None:
+                _begin(path, group, name, anchor=True)
+            elif name in self._once:
+                _begin(path, self._once[name], name, anchor=False)
+            else:
+                _join(path, self._members.get(name))
+            node = path[-1]
+            found = node.segments.get(name)
+            if found is None:
+                node.segments[name] = [segment]
+            else:
+                found.append(segment)
+        return root
+
+
+def _begin(path: list[Node], group: Group, name: str, *, anchor: bool) -> None:
+    """Leave on ``path`` the node that takes an anchor or once segment."""
+    for depth in range(len(path) - 1, 0, -1):
+        node = path[depth]
+        if node.group == group.name:
+            if name not in node.segments and (
+                not anchor or (node.bare and depth == len(path) - 1)
+            ):
+                del path[depth + 1 :]
+                return
+            del path[depth:]
+            break
+    while len(path) > 1 and path[-1].group not in group.within:
+        path.pop()
+    path[-1].bare = False
+    path.append(Node(group.name, path[-1]))
+
+
+def _join(path: list[Node], groups: frozenset[str] | None) -> None:
+    """Leave on ``path`` the deepest open node that lists the segment; else the message."""
+    if groups:
+        for depth in range(len(path) - 1, 0, -1):
+            if path[depth].group in groups:
+                del path[depth + 1 :]
+                path[-1].bare = False
+                return
+        del path[1:]

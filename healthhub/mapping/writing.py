@@ -1,0 +1,78 @@
+"""Writes the Python source of one compiled function: lines, variables, the segments it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a function is compiled for: whose parameters it has, and the level of its value.
+
+    ``level`` is 0 without a value (it reads a node), 1 for a repetition (parts by ``^``), 2 for
+    a component (by ``&``), 3 for a subcomponent.
+    """
+
+    level: int = 0
+    parameters: tuple[str, ...] = ()
+    need: str = "w"
+
+
+SEPARATORS = {0: "\\0", 1: "^", 2: "&", 3: "\\0"}
+
+
+class Body:
+    """A function being written."""
+
+    def __init__(self, head: str, shape: Shape) -> None:
+        self.head = head
+        self.shape = shape
+        self.need = shape.need
+        self._lines: list[str] = []
+        self._depth = 1
+        self._count = 0
+        self._segments: list[str] = []
+        self._parts = False
+        self.mark = ""
+
+    def line(self, text: str) -> None:
+        """Add a line at the present depth."""
+        self._lines.append("    " * self._depth + text)
+
+    @contextmanager
+    def deeper(self, opening: str = "") -> Iterator[None]:
+        """A block; its opening line, if given, comes first."""
+        if opening:
+            self.line(opening)
+        self._depth += 1
+        before = len(self._lines)
+        yield
+        if len(self._lines) == before:
+            self.line("pass")
+        self._depth -= 1
+
+    def new(self, prefix: str = "x") -> str:
+        """A variable not used before."""
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+    def segment(self, name: str) -> str:
+        """The variable that holds the nearest segments of a name."""
+        if name not in self._segments:
+            self._segments.append(name)
+        return f"S_{name}"
+
+    def parts(self) -> str:
+        """The variable that holds the parts of the value at hand."""
+        self._parts = True
+        return "P"
+
+    def source(self) -> str:
+        """The whole function."""
+        top = [f"def {self.head}:"]
+        top += [f"    S_{name} = find(node, {name!r})" for name in self._segments]
+        if self._parts:
+            top.append(f"    P = cut(v, '{SEPARATORS[self.shape.level]}')")
+        return "\n".join([*top, *self._lines]) + "\n"
