@@ -1,0 +1,144 @@
+"""Worker processes' loop: wakes, shares lanes, survives the store, stops cleanly."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from healthhub import keep, worker
+from healthhub.keep import Choice
+from healthhub.model.message import State
+from healthhub.settings import Settings
+from tests.pipeline.test_process import Plain, fill
+
+Running = Callable[..., Any]
+
+
+@pytest.fixture
+def running(database: str, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """``with running(2):`` so many workers, each in a thread with a connection of its own."""
+    monkeypatch.setattr(worker, "converters_of", lambda settings: {"his": Plain()})
+
+    @contextmanager
+    def run(workers: int = 1, **pipeline: Any) -> Iterator[None]:
+        settings = Settings.model_validate({"pipeline": pipeline})
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=worker.run, args=(settings, database, stop))
+            for _ in range(workers)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(20)
+                assert not thread.is_alive()
+
+    return run
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as opened:
+        yield opened
+
+
+def people(count: int, first: int = 0) -> list[dict[str, str]]:
+    return [{"patient": str(n), "name": f"n{n}"} for n in range(first, first + count)]
+
+
+def settled(conn: psycopg.Connection, count: int, seconds: float = 15) -> float:
+    """Wait until so many messages are done; how long it took."""
+    start = time.monotonic()
+    while keep.counts(conn).by_state[State.DONE] < count:
+        assert time.monotonic() - start < seconds, keep.counts(conn)
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def test_a_waiting_worker_takes_a_message_at_once(
+    running: Running, conn: psycopg.Connection
+) -> None:
+    with running():
+        fill(conn, *people(1))
+        settled(conn, 1)
+        time.sleep(0.1)
+        fill(conn, *people(1, first=1))
+        assert settled(conn, 2) < worker.IDLE_SECONDS / 2
+
+
+def test_a_backlog_is_worked_off_by_all_workers(
+    running: Running, conn: psycopg.Connection
+) -> None:
+    fill(conn, *people(300))
+    with running(3, batch=20):
+        settled(conn, 300)
+    rows = conn.execute("select count(*) from resource").fetchone()
+    assert rows == (300,)
+
+
+def test_a_replay_does_not_wait_for_the_end_of_a_backlog(
+    running: Running, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RESCAN_SECONDS", 0.2)
+    first, *_ = fill(conn, *people(1))
+    with running(batch=1):
+        settled(conn, 1)
+        fill(conn, *people(600, first=1))
+        keep.replay(conn, Choice(ids=(first,)), who="ann", reason="look again")
+        deadline = time.monotonic() + 10
+        while keep.get(conn, first).state is not State.DONE:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert keep.counts(conn).by_state[State.PENDING] > 0
+
+
+def test_workers_go_on_when_their_connections_were_cut(
+    running: Running, conn: psycopg.Connection
+) -> None:
+    with running(2):
+        fill(conn, *people(50))
+        conn.execute(
+            """select pg_terminate_backend(pid) from pg_stat_activity
+               where application_name = 'healthhub worker'
+                 and datname = current_database()"""
+        )
+        fill(conn, *people(50, first=50))
+        settled(conn, 100)
+    assert conn.execute("select count(*) from resource").fetchone() == (100,)
+
+
+def test_a_worker_that_stops_frees_its_lanes_and_leaves_nothing_half_done(
+    running: Running, conn: psycopg.Connection
+) -> None:
+    fill(conn, *people(200))
+    with running(batch=10):
+        settled(conn, 1)
+    done = keep.counts(conn).by_state[State.DONE]
+    assert conn.execute("select count(*) from resource").fetchone() == (done,)
+    locks = conn.execute(
+        """select count(*) from pg_locks where locktype = 'advisory'
+           and database = (select oid from pg_database where datname = current_database())"""
+    ).fetchone()
+    assert locks == (0,)
+
+
+def test_raw_bytes_are_pruned_by_the_worker_as_the_settings_say(
+    running: Running, conn: psycopg.Connection
+) -> None:
+    (only,) = fill(conn, *people(1))
+    keep.finish(conn, {only: []})
+    with running(raw_days=1):
+        deadline = time.monotonic() + 10
+        while keep.get(conn, only).raw:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
