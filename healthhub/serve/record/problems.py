@@ -1,0 +1,92 @@
+"""Problems: the diagnoses of all visits, one line for each, with who stated it and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from healthhub.model.resource import Body
+from healthhub.serve.record.origin import Origin, Sources
+from healthhub.serve.record.reading import Concept, Moment, concept, first_moment
+
+OVER = frozenset({"inactive", "remission", "resolved"})
+UNSURE = frozenset({"unconfirmed", "provisional", "differential"})
+DISCARDED = frozenset({"refuted", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One source's latest statement of the problem."""
+
+    id: str
+    origin: Origin
+    at: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One diagnosis. ``count`` is how often it was stated; ``code`` its ICD-10 code, if any."""
+
+    name: Concept
+    code: str
+    first: Moment | None
+    last: Moment | None
+    count: int
+    unsure: bool
+    over: bool
+    mentions: tuple[Mention, ...]
+
+
+def problems(conditions: Sequence[Body], sources: Sources) -> tuple[Problem, ...]:
+    """All diagnoses that stand, those of now first, the latest first."""
+    grouped: dict[str, list[Body]] = {}
+    for body in conditions:
+        if not DISCARDED.intersection(concept(body.get("verificationStatus")).codes()):
+            grouped.setdefault(_key(concept(body.get("code"))), []).append(body)
+    found = [_problem(bodies, sources) for bodies in grouped.values()]
+    found.sort(key=lambda item: item.last.at.timestamp() if item.last else 0.0, reverse=True)
+    found.sort(key=lambda item: item.over)
+    return tuple(found)
+
+
+def icd10(name: Concept) -> str:
+    """The ICD-10 code of a concept in any of its national editions, or ""."""
+    return next((c.code for c in name.codings if "icd-10" in c.system.lower()), "")
+
+
+def _key(name: Concept) -> str:
+    """The same code, else the same words, is the same problem."""
+    return icd10(name) or name.label("zh").replace(" ", "")
+
+
+def _when(body: Body) -> Moment | None:
+    return first_moment(body, "recordedDate", "onsetDateTime", "onsetPeriod")
+
+
+def _problem(bodies: Sequence[Body], sources: Sources) -> Problem:
+    dated = [(body, _when(body)) for body in bodies]
+    dated.sort(key=lambda pair: pair[1].at.timestamp() if pair[1] else 0.0, reverse=True)
+    latest = dated[0][0]
+    name = concept(latest.get("code"))
+    starts = [
+        first_moment(body, "onsetDateTime", "onsetPeriod", "recordedDate") for body in bodies
+    ]
+    mentions: dict[str, Mention] = {}
+    for body, at in dated:
+        origin = sources.of(body)
+        mentions.setdefault(
+            origin.institution or origin.source, Mention(body["id"], origin, at)
+        )
+    return Problem(
+        name=name,
+        code=icd10(name),
+        first=min((start for start in starts if start), default=None),
+        last=dated[0][1],
+        count=len(bodies),
+        unsure=all(
+            UNSURE.intersection(concept(body.get("verificationStatus")).codes())
+            for body in bodies
+        ),
+        over=bool(OVER.intersection(concept(latest.get("clinicalStatus")).codes())),
+        mentions=tuple(mentions.values()),
+    )
