@@ -68,7 +68,7 @@ class Calls:
     def _argument(self, values: Values, argument: Expression, *, raw: bool) -> str:
         if raw and isinstance(argument, Path) and argument.field and argument.segment:
             found = values.body.new("r")
-            values.body.line(f"{found} = {values._iterable(argument, 'vs')}")  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            values.body.line(f"{found} = {values._iterable(argument, 'vs')}")  # pyright: ignore[reportPrivateUsage]
             return f"({found}[0] if {found} else None)"
         return values.one(argument)
 
@@ -120,9 +120,7 @@ class Calls:
             name = argument.segment
         return self.generator.definition.resources.get(name) if name else None
 
-    def _reference(
-        self, values: Values, call: Call, item: str | None, separator: str
-    ) -> str:
+    def _reference(self, values: Values, call: Call, item: str | None, separator: str) -> str:
         """``ref`` and ``link``: of a block, of a block by a value, or by type and key."""
         if not call.arguments:
             raise MappingError(f"{call.name} is used as {FUNCTIONS[call.name].usage}")
@@ -142,12 +140,16 @@ class Calls:
             kind = call.arguments[0]
             if not isinstance(kind, Word) or not kind.name[0].isupper():
                 known = ", ".join(sorted(self.generator.definition.resources))
-                raise MappingError(f"{call.name} needs one of these blocks, or Type and key: {known}")
+                raise MappingError(
+                    f"{call.name} needs one of these blocks, or Type and key: {known}"
+                )
             keys = [values.variable(a) for a in call.arguments[1:]]
             if item is not None:
                 keys.insert(0, item)
             if not keys:
-                raise MappingError(f"there is no block {kind.name!r}; or give {kind.name} a key")
+                raise MappingError(
+                    f"there is no block {kind.name!r}; or give {kind.name} a key"
+                )
             test = " and ".join(f"{key} is not None" for key in keys)
             texts = ", ".join(f"plain({key})" for key in keys)
             body.line(f"{ident} = run.ident({kind.name!r}, {texts}) if {test} else None")
@@ -159,7 +161,11 @@ class Calls:
         block = self._block(arguments[0]) if len(arguments) == 1 else None
         if block is None or not isinstance(block.each, str):
             known = ", ".join(
-                sorted(b.name for b in self.generator.definition.resources.values() if isinstance(b.each, str))
+                sorted(
+                    b.name
+                    for b in self.generator.definition.resources.values()
+                    if isinstance(b.each, str)
+                )
             )
             raise MappingError(f"refs needs one of these blocks: {known}")
         ident, test = self.generator.ident(block, 0), self.generator.test(block)

@@ -62,7 +62,9 @@ class Compiled:
     def run(self, context: Context, record: Record, message: int, received: datetime) -> Run:
         """Convert a record."""
         program = self._code.program(record.kind)
-        run = _MessageRun(context, record, program.grouping.build(record.segments), message, received)
+        run = _MessageRun(
+            context, record, program.grouping.build(record.segments), message, received
+        )
         _go(run, program)
         return run
 
@@ -75,7 +77,9 @@ class Compiled:
         program = self._traced.program(record.kind)
         log: list[Place] = []
         twin = trace.traced(record, log)
-        run = _TracedMessageRun(context, twin, program.grouping.build(twin.segments), message, received)
+        run = _TracedMessageRun(
+            context, twin, program.grouping.build(twin.segments), message, received
+        )
         run.begin(log)
         _go(run, program)
         return run
@@ -102,7 +106,12 @@ class _Times:
         return known
 
     def refs(
-        self: Any, node: Any, each: str, kinds: Any, test: Callable[..., Any], ident: Callable[..., Any]
+        self: Any,
+        node: Any,
+        each: str,
+        kinds: Any,
+        test: Callable[..., Any],
+        ident: Callable[..., Any],
     ) -> list[dict[str, str]]:
         """References to what a block makes below a node."""
         on, excluded = kinds
@@ -153,11 +162,21 @@ def _through(run: Any, name: str, path: Any, step: Step) -> None:
         segments = node.segments[path.segment]
         if isinstance(run, TracedRun):
             values: Sequence[str] = trace.vsf(
-                segments, path.field, path.repetition, path.filters, path.component, path.subcomponent
+                segments,
+                path.field,
+                path.repetition,
+                path.filters,
+                path.component,
+                path.subcomponent,
             )
         else:
             values = vsf(
-                segments, path.field, path.repetition, path.filters, path.component, path.subcomponent
+                segments,
+                path.field,
+                path.repetition,
+                path.filters,
+                path.component,
+                path.subcomponent,
             )
         for value in values:
             known = (name, str(value) if isinstance(value, Piece) else value)
@@ -178,13 +197,21 @@ class _Code:
                 plan.append((block, generator.block(block, 0), ()))
             else:
                 paths = tuple(
-                    (path, generator.block(block, 1 + bool(path.component) + bool(path.subcomponent)))
+                    (
+                        path,
+                        generator.block(
+                            block, 1 + bool(path.component) + bool(path.subcomponent)
+                        ),
+                    )
                     for path in block.each
                 )
                 plan.append((block, "", paths))
         merges = [generator.merge(merge, n) for n, merge in enumerate(definition.merges)]
         for name, data in definition.types.items():
-            if not any(function.startswith(f"t_{generator.identifier(name)}_") for function in generator.functions):
+            if not any(
+                function.startswith(f"t_{generator.identifier(name)}_")
+                for function in generator.functions
+            ):
                 generator.type(name, 1 if _relative(data) else 0)
         for name in definition.names:
             generator.name(name)

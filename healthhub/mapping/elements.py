@@ -150,8 +150,8 @@ class Reading:
                 if isinstance(part, Rule):
                     if self.reads(part.value, parameters):
                         return True
-                elif any(self.reads(rule.value, parameters) for rule in part.rules) or self.within(
-                    part, parameters
-                ):
+                elif any(
+                    self.reads(rule.value, parameters) for rule in part.rules
+                ) or self.within(part, parameters):
                     return True
         return False

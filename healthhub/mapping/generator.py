@@ -225,7 +225,9 @@ class Generator:
         """The function that tells whether a block applies to a node."""
         function = f"w_{self.identifier(block.name)}"
         if function not in self.functions:
-            body = Body(f"{function}(run, node)", Shape(need=self.constant(Need("", str(block.where)))))
+            body = Body(
+                f"{function}(run, node)", Shape(need=self.constant(Need("", str(block.where))))
+            )
             if block.when is not None:
                 try:
                     body.line(f"return {Values(self, body).condition(block.when)}")
@@ -248,7 +250,9 @@ class Generator:
         objects = Objects(self, values)
         body.line(f"b = {{'resourceType': {block.type!r}, 'id': i[1]}}")
         nulls = self._nulls(block)
-        erased = f"run.nulls(node, {self.constant(nulls)}) if run.nulled else []" if nulls else "[]"
+        erased = (
+            f"run.nulls(node, {self.constant(nulls)}) if run.nulled else []" if nulls else "[]"
+        )
         body.line(f"er = {erased}")
         objects.fill(tree(block.rules), "b")
         at, authority = self._stamp(block, values)
@@ -259,9 +263,7 @@ class Generator:
         self.functions[function] = body.source()
         return function
 
-    def _opening(
-        self, block: Block, level: int, need: str, value: str, values: Values
-    ) -> None:
+    def _opening(self, block: Block, level: int, need: str, value: str, values: Values) -> None:
         """Condition, id and patient; nothing is made without them."""
         body = values.body
         if block.when is not None:
@@ -272,7 +274,9 @@ class Generator:
         body.line(f"i = {self.ident(block, level)}(run, node{value})")
         with body.deeper("if i is None:"):
             if not block.optional:
-                detail = f"{block.name} ({block.type}) has no business number, so it was not made"
+                detail = (
+                    f"{block.name} ({block.type}) has no business number, so it was not made"
+                )
                 body.line(f"run.remark('no-key', node, {need}, {detail!r})")
             body.line("return")
         patient = self.definition.resources.get("patient")

@@ -46,7 +46,9 @@ class Library:
             )
         if name in self._reading:
             chain = " -> ".join([*self._reading, name])
-            raise MappingError(f"mappings extend each other in a circle: {chain}", expression=name)
+            raise MappingError(
+                f"mappings extend each other in a circle: {chain}", expression=name
+            )
         self._reading.append(name)
         try:
             self._definitions[name] = read(self.folder, name, self.definition)

@@ -47,9 +47,7 @@ class Objects:
         else:
             self._leaf(child, child.rules, target, keep)
 
-    def _put(
-        self, child: Element, target: str, variable: str, test: str, keep: bool
-    ) -> None:
+    def _put(self, child: Element, target: str, variable: str, test: str, keep: bool) -> None:
         if keep:
             test += f" and {child.name!r} not in {target}"
         self.body.line(f"if {test}:")
@@ -102,7 +100,9 @@ class Objects:
 
     def _raised(self, rule: Rule) -> str:
         """The line that tells the objects around that a rule has read something."""
-        if not self.flags or not self.generator.reading.reads(rule.value, self.body.shape.parameters):
+        if not self.flags or not self.generator.reading.reads(
+            rule.value, self.body.shape.parameters
+        ):
             return ""
         return " = ".join([*self.flags, "True"])
 

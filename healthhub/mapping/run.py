@@ -95,7 +95,13 @@ class Run:
         return self.received_at
 
     def add(
-        self, kind: str, ident: Ident, patient: UUID, stamp: Stamp, body: Body, erased: list[str]
+        self,
+        kind: str,
+        ident: Ident,
+        patient: UUID,
+        stamp: Stamp,
+        body: Body,
+        erased: list[str],
     ) -> None:
         """A block has made a resource."""
         meta = body.get("meta")
@@ -103,9 +109,7 @@ class Run:
         gone = tuple(dict.fromkeys(name for name in erased if not _said(body, name)))
         self.drafts.append(Draft(kind, ident[0], patient, stamp, body, gone))
 
-    def remark(
-        self, code: str, node: Any, need: Need, detail: str, value: str = ""
-    ) -> None:
+    def remark(self, code: str, node: Any, need: Need, detail: str, value: str = "") -> None:
         """Add a finding, once."""
         finding = Finding(
             SEVERITIES.get(code, "warning"),

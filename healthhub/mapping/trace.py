@@ -44,7 +44,7 @@ def traced(record: Record, log: list[Place]) -> Record:
     segments: list[Segment] = []
     for segment in record.segments:
         twin = TracedSegment(segment.name, segment.text, segment.index, lambda *_: [])
-        twin._fields = segment.fields  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        twin._fields = segment.fields  # pyright: ignore[reportPrivateUsage]
         twin.log = log
         segments.append(twin)
     return Record(record.kind, tuple(segments), record.charset)
@@ -114,7 +114,12 @@ class TracedRun(Run):
 
 
 def _pieces(
-    segments: Sequence[Any], number: int, component: int, sub: int, which: int, filters: Sequence[Filter]
+    segments: Sequence[Any],
+    number: int,
+    component: int,
+    sub: int,
+    which: int,
+    filters: Sequence[Filter],
 ) -> list[Piece]:
     """The values of a path with their places."""
     found: list[Piece] = []
@@ -236,7 +241,9 @@ def rts(parts: Sequence[str], number: int, sub: int) -> str | None:
     if number > len(parts):
         return None
     pieces = cut(parts[number - 1], "&")
-    return _noted(reads.rts(parts, number, sub), pieces[sub - 1]) if sub <= len(pieces) else None
+    return (
+        _noted(reads.rts(parts, number, sub), pieces[sub - 1]) if sub <= len(pieces) else None
+    )
 
 
 def rv(parts: Sequence[str], number: int) -> str | None:

@@ -210,7 +210,9 @@ class Values:
         """What a loop over a path goes through."""
         if not path.field:
             if takes == "text":
-                raise MappingError(f"{path.text} is a segment; name one of its fields, {path.text}-1")
+                raise MappingError(
+                    f"{path.text} is a segment; name one of its fields, {path.text}-1"
+                )
             segments = self.body.segment(path.segment)
             return f"[run.inner(node, s) for s in {segments}]"
         return self._iterable(path, "ts" if takes == "text" else "vs")
@@ -230,12 +232,18 @@ class Values:
         if not path.segment:
             return f"as_list({self._relative_value(path)})"
         if not path.field:
-            raise MappingError(f"{path.text} is a segment; name one of its fields, {path.text}-1")
+            raise MappingError(
+                f"{path.text} is a segment; name one of its fields, {path.text}-1"
+            )
         return f"({self._iterable(path, 'vs')} or None)"
 
     def _separator(self, path: Path) -> str:
         if not path.segment:
-            level = self.body.shape.level + (1 if path.component else 0) + (1 if path.subcomponent else 0)
+            level = (
+                self.body.shape.level
+                + (1 if path.component else 0)
+                + (1 if path.subcomponent else 0)
+            )
         elif not path.field:
             return "node"
         else:
@@ -323,7 +331,9 @@ class Values:
     @staticmethod
     def _as_text(value: Expression) -> str:
         constant = value.value if isinstance(value, Constant) else ""
-        return ("true" if constant else "false") if isinstance(constant, bool) else str(constant)
+        return (
+            ("true" if constant else "false") if isinstance(constant, bool) else str(constant)
+        )
 
     def _valued(self, value: Expression) -> str:
         if isinstance(value, Path) and value.segment and value.field:

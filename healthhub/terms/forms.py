@@ -62,7 +62,9 @@ def resident_id(text: str) -> str | None:
     if re.fullmatch(r"\d{15}", number):
         number = f"{number[:6]}19{number[6:]}"
         number += _check_character(number)
-    if not re.fullmatch(r"[1-9]\d{5}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]", number):
+    if not re.fullmatch(
+        r"[1-9]\d{5}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]", number
+    ):
         return None
     return number if _check_character(number) == number[17] else None
 

@@ -3,4 +3,14 @@
 from healthhub.mapping.functions import codes, numbers, people, text, times
 from healthhub.mapping.functions.registry import FUNCTIONS, Function, Need, table
 
-__all__ = ["FUNCTIONS", "Function", "Need", "codes", "numbers", "people", "table", "text", "times"]
+__all__ = [
+    "FUNCTIONS",
+    "Function",
+    "Need",
+    "codes",
+    "numbers",
+    "people",
+    "table",
+    "text",
+    "times",
+]

@@ -57,7 +57,9 @@ def _loose(text: str) -> str:
 _NONE = Lookup(CodeTable("", None))  # pyright: ignore[reportArgumentType]
 
 
-def code(run: Run, node: Any, need: Any, value: str, separator: str, lookup: Lookup) -> str | None:
+def code(
+    run: Run, node: Any, need: Any, value: str, separator: str, lookup: Lookup
+) -> str | None:
     """The code that a table gives."""
     parts = _parts(value, separator)
     for text in (parts[0], parts[1]):
@@ -104,9 +106,7 @@ def concept(
     return result
 
 
-def _concept(
-    run: Run, parts: list[str | None], lookup: Lookup
-) -> tuple[Concept | None, bool]:
+def _concept(run: Run, parts: list[str | None], lookup: Lookup) -> tuple[Concept | None, bool]:
     entry = None if lookup is _NONE else _entry(lookup, parts)
     if entry is not None and not entry.code:
         return None, False
@@ -138,9 +138,7 @@ def _entry(lookup: Lookup, parts: list[str | None]) -> Code | None:
     return None
 
 
-def _original(
-    run: Run, parts: list[str | None], first: int, lookup: Lookup
-) -> Coding | None:
+def _original(run: Run, parts: list[str | None], first: int, lookup: Lookup) -> Coding | None:
     """The coding as it was sent: components 1 to 3, or 4 to 6."""
     sent = parts[first]
     if sent is None or (first and (not re.search(r"\w", sent))):
@@ -181,7 +179,9 @@ def _unknown(run: Run, node: Any, need: Any, lookup: Lookup, text: str) -> None:
 
 
 @function("concept_of(code, system, display) or | concept_of(system, display)", "nothing")
-def concept_of(code: str, system: str | None = None, display: str | None = None) -> Concept | None:
+def concept_of(
+    code: str, system: str | None = None, display: str | None = None
+) -> Concept | None:
     """A CodeableConcept of a code that the rule names, its system and display."""
     if not code:
         return None
@@ -194,7 +194,9 @@ def concept_of(code: str, system: str | None = None, display: str | None = None)
 
 
 @function("coding_of(code, system, display)", "nothing")
-def coding_of(code: str, system: str | None = None, display: str | None = None) -> Coding | None:
+def coding_of(
+    code: str, system: str | None = None, display: str | None = None
+) -> Coding | None:
     """A Coding of a code that the rule names, its system and display."""
     found = concept_of(code, system, display)
     return found["coding"][0] if found else None
@@ -206,11 +208,35 @@ def system(run: Run, node: Any, need: Any, value: str) -> str | None:
     return run.terms.system(value)
 
 
-special("code", "| code(table)", "The code that a table of `codes` gives; of an unknown one its default.", "value")
-special("coding", "| coding(table)", "A Coding: the mapped one, else the original one.", "value")
-special("concept", "| concept(table) or | concept", "A CodeableConcept: mapped coding, original coding(s), text.", "value")
-special("ref", "ref(block), ref(Type, key, …) or | ref(block)", "A reference to what a block makes, or by type and key.")
-special("refs", "refs(block)", "References to all that a block makes below the node at hand (or around it).")
+special(
+    "code",
+    "| code(table)",
+    "The code that a table of `codes` gives; of an unknown one its default.",
+    "value",
+)
+special(
+    "coding", "| coding(table)", "A Coding: the mapped one, else the original one.", "value"
+)
+special(
+    "concept",
+    "| concept(table) or | concept",
+    "A CodeableConcept: mapped coding, original coding(s), text.",
+    "value",
+)
+special(
+    "ref",
+    "ref(block), ref(Type, key, …) or | ref(block)",
+    "A reference to what a block makes, or by type and key.",
+)
+special(
+    "refs",
+    "refs(block)",
+    "References to all that a block makes below the node at hand (or around it).",
+)
 special("link", "link(block) or | link(block)", "As ref, but the text Type/id alone.")
-special("nth", "nth(value, …)", "Tells siblings with equal values apart: empty for the first, then 2, 3, …")
+special(
+    "nth",
+    "nth(value, …)",
+    "Tells siblings with equal values apart: empty for the first, then 2, 3, …",
+)
 special("erase", "erase()", "Empties the element, as the HL7 null does.")

@@ -24,7 +24,9 @@ _SPAN = re.compile(
     r"(?P<low>[+-]?\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s~～—–至.-][^\d~～—–至-]*)?"
     r"\s*(?:-{1,3}|~+|～+|—+|–+|至|to|\.\.)\s*(?P<high>[+-]?\d+(?:\.\d+)?)\s*(?P<rest>\D.*)?"
 )
-_LIMIT = re.compile(r"(?P<sign><=|>=|=<|=>|<|>)\s*=?\s*(?P<number>[+-]?\d+(?:\.\d+)?)\s*(?P<rest>\D.*)?")
+_LIMIT = re.compile(
+    r"(?P<sign><=|>=|=<|=>|<|>)\s*=?\s*(?P<number>[+-]?\d+(?:\.\d+)?)\s*(?P<rest>\D.*)?"
+)
 _EMPTY_RANGES = frozenset(("null-null", "-", "--", "NULL", "null", "~", "无", "/"))
 
 
@@ -50,8 +52,10 @@ def decimal(value: str) -> Decimal | None:
 def integer(value: str) -> int | None:
     """A whole number; else nothing."""
     value = half(value).strip()
-    return int(value) if re.fullmatch(r"[+-]?\d{1,9}(?:\.0+)?", value) and "." not in value else (
-        int(value.split(".")[0]) if re.fullmatch(r"[+-]?\d{1,9}\.0+", value) else None
+    return (
+        int(value)
+        if re.fullmatch(r"[+-]?\d{1,9}(?:\.0+)?", value) and "." not in value
+        else (int(value.split(".")[0]) if re.fullmatch(r"[+-]?\d{1,9}\.0+", value) else None)
     )
 
 
@@ -181,7 +185,9 @@ def reference_range(
 @function("| ratio")
 def ratio(value: str) -> dict[str, Any] | None:
     """A Ratio from a titre such as "1:80"; else nothing."""
-    match = re.fullmatch(r"(<|>|<=|>=)?\s*(\d+(?:\.\d+)?)\s*[:：]\s*(\d+(?:\.\d+)?)", half(value).strip())
+    match = re.fullmatch(
+        r"(<|>|<=|>=)?\s*(\d+(?:\.\d+)?)\s*[:：]\s*(\d+(?:\.\d+)?)", half(value).strip()
+    )
     if match is None:
         return None
     numerator: dict[str, Any] = {"value": number(match[2])}

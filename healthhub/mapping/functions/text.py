@@ -12,7 +12,23 @@ from healthhub.mapping.functions.registry import Run, function
 from healthhub.terms.forms import half, looks_like
 
 FILLERS = frozenset(
-    ("-", "--", "---", "/", "\\", "NA", "N/A", "NULL", "null", "None", "无", "同上", "不详", "=", "000000")
+    (
+        "-",
+        "--",
+        "---",
+        "/",
+        "\\",
+        "NA",
+        "N/A",
+        "NULL",
+        "null",
+        "None",
+        "无",
+        "同上",
+        "不详",
+        "=",
+        "000000",
+    )
 )
 
 

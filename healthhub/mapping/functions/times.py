@@ -38,7 +38,18 @@ _DEFAULTS = frozenset(
 )
 _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(\.\d+)?)?(?:[+-]\d{4})?")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
-_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hr": 3600, "d": 86400, "day": 86400, "wk": 604800, "w": 604800}
+_SECONDS = {
+    "s": 1,
+    "sec": 1,
+    "min": 60,
+    "m": 60,
+    "h": 3600,
+    "hr": 3600,
+    "d": 86400,
+    "day": 86400,
+    "wk": 604800,
+    "w": 604800,
+}
 MOST_AHEAD = timedelta(days=1)
 """How far ahead of the hub's clock the time of something that has happened may be."""
 

@@ -1,0 +1,154 @@
+"""Turns the raw messages of one source into drafts, merges and findings, and explains them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from healthhub.adapter_api import Adapter, find
+from healthhub.adapter_api.record import Place, Record
+from healthhub.convert.explained import Explained
+from healthhub.errors import Unprocessable
+from healthhub.mapping.library import Library
+from healthhub.mapping.run import Context, Run
+from healthhub.model.finding import Finding
+from healthhub.model.resource import Converted, Draft
+from healthhub.model.validate import check
+
+
+class SourceSettings(Protocol):
+    """What a converter must know of a source; settings.Source has this shape."""
+
+    @property
+    def institution(self) -> str:
+        """Code of the institution that owns it."""
+        ...
+
+    @property
+    def mapping(self) -> str:
+        """Its mapping."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """Who assigns its numbers; empty: the institution."""
+        ...
+
+    @property
+    def charset(self) -> str:
+        """Charset of bytes that do not declare one rightly."""
+        ...
+
+    @property
+    def zone(self) -> str:
+        """Zone of times without an offset."""
+        ...
+
+
+class Converter:
+    """Converts the messages of one source. Made once; holds no state between messages."""
+
+    def __init__(self, source_name: str, source: SourceSettings, library: Library) -> None:
+        self.source_name = source_name
+        self._source = source
+        self._compiled = library.mapping(source.mapping)
+        self._adapter: Adapter = find(self._compiled.adapter)
+        self._context = Context(
+            source_name,
+            source.namespace or source.institution,
+            ZoneInfo(source.zone),
+            library.terms,
+        )
+
+    @property
+    def mapping(self) -> str:
+        """Name and version of the mapping, as explanations state them."""
+        return f"{self._compiled.name} {self._compiled.version}"
+
+    def convert(self, message_id: int, raw: bytes, received: datetime) -> Converted:
+        """What the message says. Raises BadMessage when it cannot be read.
+
+        Each draft has been checked against FHIR R4; one that fails is left out and told by a
+        finding of severity error, which parks the message.
+        """
+        record = self._adapter.read(raw, self._source)
+        run = self._compiled.run(self._context, record, message_id, received)
+        drafts: list[Draft] = []
+        for draft in run.drafts:
+            try:
+                check(draft.body)
+            except Unprocessable as error:
+                run.findings.append(_invalid(draft, error))
+            else:
+                drafts.append(draft)
+        return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings))
+
+    def draft(self, message_id: int, raw: bytes, received: datetime) -> Run:
+        """The conversion without the check, for trying mappings out."""
+        record = self._adapter.read(raw, self._source)
+        return self._compiled.run(self._context, record, message_id, received)
+
+    def explain(self, message_id: int, raw: bytes, received: datetime) -> list[Explained]:
+        """Each FHIR element of the outcome, with its rule and the bytes that it came from."""
+        record = self._adapter.read(raw, self._source)
+        run = self._compiled.trace(self._context, record, message_id, received)
+        locator = _Locator(self._adapter, raw, self._source, record)
+        return [
+            Explained(
+                reference,
+                said.path,
+                str(said.value) if isinstance(said.value, str) else said.value,
+                said.need.rule,
+                tuple(locator.path(place) for place in said.places),
+                tuple(locator.span(place) for place in said.places),
+            )
+            for reference, entries in run.said_by
+            for said in entries
+        ]
+
+
+class _Locator:
+    """Names places and finds their bytes, each once."""
+
+    def __init__(
+        self, adapter: Adapter, raw: bytes, source: SourceSettings, record: Record
+    ) -> None:
+        self._adapter, self._raw, self._source = adapter, raw, source
+        self._names: list[str] = []
+        self._spans: dict[Place, tuple[int, int]] = {}
+        counts: dict[str, int] = {}
+        for segment in record.segments:
+            counts[segment.name] = counts.get(segment.name, 0) + 1
+            self._names.append(f"{segment.name}[{counts[segment.name]}]")
+
+    def path(self, place: Place) -> str:
+        """``OBX[3]-5.1`` or ``PID[1]-3[2].1``."""
+        text = self._names[place.segment]
+        if place.field:
+            text += f"-{place.field}"
+            if place.repetition > 0:
+                text += f"[{place.repetition + 1}]"
+            if place.component:
+                text += f".{place.component}"
+            if place.subcomponent:
+                text += f".{place.subcomponent}"
+        return text
+
+    def span(self, place: Place) -> tuple[int, int]:
+        """Start and end byte."""
+        found = self._spans.get(place)
+        if found is None:
+            found = self._spans[place] = self._adapter.locate(self._raw, self._source, place)
+        return found
+
+
+def _invalid(draft: Draft, error: Unprocessable) -> Finding:
+    where = error.expression or draft.type
+    return Finding(
+        "error",
+        "invalid",
+        "",
+        f"{where} of {draft.type}/{draft.id} breaks FHIR R4: {error.message}; "
+        "correct the mapping's rule for it and replay",
+    )
