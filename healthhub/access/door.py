@@ -195,6 +195,16 @@ class Door:
             ids=(fhir_id,) if fhir_id else (),
             query=what,
         )
+
+        def again(connection: Connection) -> T:
+            """Another writer may have been first in a way that the next attempt can take."""
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return work(connection)
+                except RACES:
+                    connection.rollback()
+            return work(connection)
+
         return await self._answer(
             event,
             lambda: self._in_thread(again),

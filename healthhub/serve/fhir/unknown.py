@@ -19,7 +19,7 @@ _ADVICE = {
 async def unknown(request: Request) -> Response:
     """405 where the address exists with other methods or will, 404 otherwise."""
     await asked(request, free=True)
-    steps = [step for step in request.path_params["path"].split("/") if step]
+    steps = [step for step in request.path_params.get("path", "").split("/") if step]
     if any(step.startswith("$") for step in steps):
         raise NotFound("there is no such operation here; see metadata")
     if len(steps) > 2 and steps[2] != "_history":
