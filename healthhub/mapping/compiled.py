@@ -160,6 +160,8 @@ def _through(run: Any, name: str, path: Any, step: Step) -> None:
     """A block for each repetition of a field, wherever its segment stands; equal ones once."""
     for node in run.nodes(path.segment):
         segments = node.segments[path.segment]
+        if not segments[0].field(path.field):
+            continue
         if isinstance(run, TracedRun):
             values: Sequence[str] = trace.vsf(
                 segments,
@@ -216,7 +218,7 @@ class _Code:
         for name in definition.names:
             generator.name(name)
         self.source = "\n\n".join(generator.functions.values())
-        scope = {**generator.scope, "SHARED": SHARED}
+        scope: dict[str, Any] = {**generator.scope, "SHARED": SHARED}
         exec(compile(self.source, f"<mapping {definition.name}>", "exec"), scope)  # noqa: S102 - our own output
         self._blocks = [
             _Made(

@@ -21,6 +21,7 @@ from healthhub.mapping.values import WORDS, Values
 from healthhub.mapping.writing import Body, Shape
 from healthhub.terms.forms import looks_like
 
+EVENT_TIME = Need("EVN-2", "")
 PLAIN = ("t", "tc", "tf", "ts", "tsf", "vs", "vsf", "cut", "rt", "rts", "rv", "rvs", "wt")
 
 
@@ -69,6 +70,7 @@ class Generator:
         self._identifiers: dict[str, str] = {}
         self._orders: dict[int, int] = {}
         self._pending: list[str] = []
+        self._each = ""
         self._calls = Calls(self)
 
     # -- naming ---------------------------------------------------------------------------
@@ -93,7 +95,7 @@ class Generator:
 
     def rule_need(self, rule: Rule) -> str:
         """The constant that tells where a rule stands and what it reads."""
-        return self.constant(Need(_first_path(rule.value), str(rule.where)))
+        return self.constant(Need(self._each + _first_path(rule.value), str(rule.where)))
 
     def need(self, rule: Rule, shape: Shape) -> str:
         """What functions called by a rule say in findings: in a data type, the outer rule."""
@@ -254,9 +256,12 @@ class Generator:
             f"run.nulls(node, {self.constant(nulls)}) if run.nulled else []" if nulls else "[]"
         )
         body.line(f"er = {erased}")
+        self._each = block.each[0].text if isinstance(block.each, tuple) else ""
         objects.fill(tree(block.rules), "b")
+        self._each = ""
         at, authority = self._stamp(block, values)
-        body.line(f"stamp = run.stamp({authority}, {at}, node, {need})")
+        timing = self._named_need(block.at) if block.at else self.constant(EVENT_TIME)
+        body.line(f"stamp = run.stamp({authority}, {at}, node, {timing})")
         body.line(f"run.add({block.type!r}, i, patient, stamp, b, er)")
         if self.traced:
             body.line("run.close(i[2])")
@@ -301,18 +306,17 @@ class Generator:
 
     def _stamp(self, block: Block, values: Values) -> tuple[str, str]:
         body = values.body
+        body.line(f"at = {self._part(block.at, values, 'run.default_at(node)')}")
+        return "at", self._part(block.authority, values, "1")
+
+    def _part(self, named: Named | None, values: Values, default: str) -> str:
+        """A named part of a block as a Python expression."""
+        if named is None:
+            return default
         try:
-            at = values.one(block.at.value) if block.at else "run.default_at(node)"
+            return values.one(named.value)
         except MappingError as error:
-            assert block.at is not None
-            raise located(error, block.at.where, block.at.text) from None
-        body.line(f"at = {at}")
-        try:
-            authority = values.one(block.authority.value) if block.authority else "1"
-        except MappingError as error:
-            assert block.authority is not None
-            raise located(error, block.authority.where, block.authority.text) from None
-        return "at", authority
+            raise located(error, named.where, named.text) from None
 
     def _nulls(self, block: Block) -> tuple[tuple[Path, str], ...]:
         """Which elements are erased when which path holds the HL7 null."""
@@ -411,7 +415,7 @@ def _first_path(value: Expression | None) -> str:
 def _key_path(block: Block) -> str:
     if isinstance(block.each, tuple):
         return block.each[0].text
-    for part in block.key:
+    for part in reversed(block.key):
         found = _first_path(part.value)
         if found:
             return found

@@ -136,8 +136,9 @@ class Objects:
         mark = body.new("m") if traced else ""
         if traced:
             body.line(f"{mark} = run.mark()")
-        start = "{'url': %r}" % child.url if child.url else "{}"
+        start = f"{{'url': {child.url!r}}}" if child.url else "{}"
         direct = self._erasures(child, child.rules)
+        given = "None"
         if direct:
             given = self._first(direct, "")
             body.line(f"{result} = dict({given}) if {given} is not None else {start}")
@@ -146,7 +147,7 @@ class Objects:
         reads = self.generator.reading.within(child, body.shape.parameters)
         flag = body.new("d") if reads else ""
         if flag:
-            body.line(f"{flag} = {f'{given} is not None' if direct else 'False'}")  # pyright: ignore[reportPossiblyUnbound]
+            body.line(f"{flag} = {f'{given} is not None' if direct else 'False'}")
             self.flags.append(flag)
         self.fill(child, result, keep=bool(direct))
         if flag:

@@ -26,7 +26,6 @@ from healthhub.mapping.place import wrong
 from healthhub.mapping.yaml_file import Item, load
 
 T = TypeVar("T")
-SECTIONS = ("groups", "names", "types", "codes", "resources", "merges")
 
 
 def read(root: Path, name: str, base: Callable[[str], Definition]) -> Definition:
@@ -62,48 +61,35 @@ def read(root: Path, name: str, base: Callable[[str], Definition]) -> Definition
 
 def _extend(base: Definition, layer: Item, folder: Path) -> Definition:
     """``base`` with the sections of one file laid over it."""
-    groups, names, types = dict(base.groups), dict(base.names), dict(base.types)
-    codes, resources, merges = dict(base.codes), dict(base.resources), base.merges
-    for key, item in _section(layer, "groups"):
-        groups[key] = _group(groups.get(key), key, item)
-    for key, item in _section(layer, "names"):
-        if not _removed(names, key, item):
-            names[key] = _named(item)
-    for key, item in _section(layer, "types"):
-        if not _removed(types, key, item):
-            types[key] = _type(types.get(key), key, item)
-    for key, item in _section(layer, "codes"):
-        if not _removed(codes, key, item):
-            codes[key] = _table(codes.get(key), key, item, folder)
-    for key, item in _section(layer, "resources"):
-        if not _removed(resources, key, item):
-            resources[key] = _block(resources.get(key), key, item)
     stated = layer.get("merges")
-    if stated is not None:
-        merges = tuple(_merge(item) for item in stated.list())
     return replace(
         base,
-        groups=groups,
-        names=names,
-        types=types,
-        codes=codes,
-        resources=resources,
-        merges=merges,
+        groups=_laid(base.groups, layer.get("groups"), _group),
+        names=_laid(base.names, layer.get("names"), lambda _, __, item: _named(item)),
+        types=_laid(base.types, layer.get("types"), _type),
+        codes=_laid(
+            base.codes,
+            layer.get("codes"),
+            lambda old, key, item: _table(old, key, item, folder),
+        ),
+        resources=_laid(base.resources, layer.get("resources"), _block),
+        merges=tuple(_merge(item) for item in stated.list()) if stated else base.merges,
     )
 
 
-def _section(layer: Item, name: str) -> list[tuple[str, Item]]:
-    section = layer.get(name)
-    return section.items() if section else []
-
-
-def _removed(table: dict[str, Any], key: str, item: Item) -> bool:
-    if item.value != "none":
-        return False
-    if key not in table:
-        raise wrong(item.where, f"{key!r} is not in the base, so it cannot be removed")
-    del table[key]
-    return True
+def _laid(
+    base: dict[str, T], section: Item | None, make: Callable[[T | None, str, Item], T]
+) -> dict[str, T]:
+    """A section's entries laid over the base's; ``none`` removes one."""
+    result = dict(base)
+    for key, item in section.items() if section else []:
+        if item.value != "none":
+            result[key] = make(result.get(key), key, item)
+        elif key in result:
+            del result[key]
+        else:
+            raise wrong(item.where, f"{key!r} is not in the base, so it cannot be removed")
+    return result
 
 
 def _words(item: Item | None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from healthhub.clock import now
 from healthhub.mapping.expressions import Path
 from healthhub.mapping.functions.registry import Need
 from healthhub.mapping.functions.times import Moment, parse
-from healthhub.mapping.tree import ROOT, Node, find
+from healthhub.mapping.tree import INDEX, Node, find
 from healthhub.model import ids
 from healthhub.model.finding import Finding, Severity
 from healthhub.model.resource import Body, Draft, Merge, Stamp
@@ -62,6 +62,7 @@ class Run:
         self._idents: dict[tuple[str, ...], Ident] = {}
         self._stamps: dict[tuple[int, str | None], Stamp] = {}
         self._nodes: dict[str, list[Node]] = {}
+        self._index: dict[str, list[Node]] = root.memo[INDEX]
 
     def ident(self, kind: str, *key: str) -> Ident:
         """The derived id of a business key."""
@@ -135,12 +136,9 @@ class Run:
         """The nodes that a block goes through: of a group, of a segment, or the message."""
         found = self._nodes.get(each)
         if found is None:
-            if each == ROOT:
-                found = [self.root]
-            elif each.isupper():
-                found = [node for owner in self._all(self.root) for node in _of(owner, each)]
-            else:
-                found = list(self.root.below(each))
+            found = self._index.get(each, [])
+            if found and each.isupper():
+                found = [node for owner in found for node in _of(owner, each)]
             self._nodes[each] = found
         return found
 
@@ -151,6 +149,8 @@ class Run:
 
     def under(self, node: Node, each: str) -> Sequence[Node]:
         """The nodes of ``each`` that are below a node (its own segments too)."""
+        if each not in self._index:
+            return ()
         if each.isupper():
             return [n for owner in self._all(node) for n in _of(owner, each)]
         return list(node.below(each))

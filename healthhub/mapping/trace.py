@@ -39,11 +39,15 @@ class TracedSegment(Segment):
     log: list[Place]
 
 
+def _no_fields(name: str, text: str) -> list[str]:
+    return []
+
+
 def traced(record: Record, log: list[Place]) -> Record:
     """A record whose segments note what is read of them."""
     segments: list[Segment] = []
     for segment in record.segments:
-        twin = TracedSegment(segment.name, segment.text, segment.index, lambda *_: [])
+        twin = TracedSegment(segment.name, segment.text, segment.index, _no_fields)
         twin._fields = segment.fields  # pyright: ignore[reportPrivateUsage]
         twin.log = log
         segments.append(twin)

@@ -9,6 +9,7 @@ from healthhub.adapter_api.record import Segment
 from healthhub.mapping.definition import Group, applies
 
 ROOT = "message"
+INDEX = "index"
 
 
 class Node:
@@ -77,9 +78,11 @@ class Grouping:
         self._members = {name: frozenset(found) for name, found in members.items()}
 
     def build(self, segments: Iterable[Segment]) -> Node:
-        """The tree of a message."""
+        """The tree of a message; its root's memo lists the nodes of each group and the owners
+        of each segment by name."""
         root = Node(ROOT, None)
         path = [root]
+        index: dict[str, list[Node]] = {ROOT: [root]}
         for segment in segments:
             name = segment.name
             group = self._anchor.get(name)
@@ -91,10 +94,14 @@ class Grouping:
                 _join(path, self._members.get(name))
             node = path[-1]
             found = node.segments.get(name)
-            if found is None:
-                node.segments[name] = [segment]
-            else:
+            if found is not None:
                 found.append(segment)
+                continue
+            if not node.segments and node is not root:
+                index.setdefault(node.group, []).append(node)
+            node.segments[name] = [segment]
+            index.setdefault(name, []).append(node)
+        root.memo[INDEX] = index
         return root
 
 

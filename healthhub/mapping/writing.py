@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class Body:
         self._lines.append("    " * self._depth + text)
 
     @contextmanager
-    def deeper(self, opening: str = "") -> Iterator[None]:
+    def deeper(self, opening: str = "") -> Generator[None]:
         """A block; its opening line, if given, comes first."""
         if opening:
             self.line(opening)

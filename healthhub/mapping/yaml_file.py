@@ -82,7 +82,7 @@ def _item(node: Any, file: str) -> Item:
     where = Where(file, int(node.start_mark.line) + 1)
     if isinstance(node, yaml.MappingNode):
         table: dict[str, Item] = {}
-        for key, value in cast(Any, node.value):
+        for key, value in node.value:
             name = str(key.value)
             if name in table:
                 line = int(key.start_mark.line) + 1
@@ -90,7 +90,7 @@ def _item(node: Any, file: str) -> Item:
             table[name] = _item(value, file)
         return Item(table, where)
     if isinstance(node, yaml.SequenceNode):
-        return Item([_item(part, file) for part in cast(Any, node.value)], where)
+        return Item([_item(part, file) for part in node.value], where)
     return Item(_scalar(node), where)
 
 
@@ -111,7 +111,8 @@ def _validator() -> Draft202012Validator:
 
 
 def _check(item: Item) -> None:
-    error = next(iter(sorted(_validator().iter_errors(item.plain()), key=_depth)), None)
+    validator: Any = _validator()
+    error = next(iter(sorted(validator.iter_errors(item.plain()), key=_depth)), None)
     if error is None:
         return
     at = item
