@@ -9,6 +9,7 @@ is commutative, associative and idempotent, so the order of processing does not 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -16,12 +17,13 @@ from typing import Any
 import orjson
 
 from healthhub.model.resource import Body, Draft, Stamp
+from healthhub.store import wire
 
 Said = dict[str, Any]
 Elements = dict[str, tuple[Stamp, Said]]
 
 DEEP = {
-    "meta": ("profile", "security", "tag"),
+    "meta": ("profile", "security", "tag", "extension"),
     "period": ("start", "end"),
     "hospitalization": (
         "preAdmissionIdentifier", "origin", "admitSource", "reAdmission", "dietPreference",
@@ -31,30 +33,19 @@ DEEP = {
 """Elements whose children are stated one by one: an A03 may know a visit's end alone.
 ``meta.source`` is no statement: it names the message that made the version."""
 
-CHOICES = [
-    "value",
-    "effective",
-    "onset",
-    "abatement",
-    "deceased",
-    "multipleBirth",
-    "medication",
-    "performed",
-    "occurrence",
-    "reported",
-    "statusReason",
-    "serviced",
-    "timing",
-    "asNeeded",
-    "product",
-    "born",
-    "age",
-    "start",
-    "collected",
-    "fastingStatus",
-    "scheduled",
-]
-"""Choice elements (``[x]``) at the top level of the R4 resources that feeds make."""
+CHOICES = frozenset(
+    "abatement age asNeeded born code collected created deceased doseNumber effective event "
+    "fastingStatus identified item legallyBinding manufacturer medication module multipleBirth "
+    "occurred occurrence onset performed quantity reported scheduled seriesDoses serviced source "
+    "start statusReason subject target timing topic value".split()
+)
+"""Choice elements (``[x]``) at the top level of R4 resources."""
+
+_FORM = re.compile(
+    r"(\w+?)(Age|Annotation|Attachment|Boolean|Canonical|CodeableConcept|Coding|Date|DateTime|"
+    r"Decimal|Duration|Identifier|Instant|Integer|Money|Period|PositiveInt|Quantity|Range|"
+    r"Ratio|Reference|SampledData|String|Time|Timing|Uri|Url)"
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IDENTITY = ("resourceType", "id")
@@ -64,10 +55,8 @@ _IDENTITY = ("resourceType", "id")
 def element(name: str) -> str:
     """The element that a JSON name belongs to."""
     name = name.removeprefix("_")
-    for choice in CHOICES:
-        if name.startswith(choice) and name[len(choice) : len(choice) + 1].isupper():
-            return choice + "[x]"
-    return name
+    form = _FORM.fullmatch(name)
+    return f"{form[1]}[x]" if form and form[1] in CHOICES else name
 
 
 def of_draft(draft: Draft) -> Elements:
@@ -111,8 +100,27 @@ def merge(into: Elements, other: Elements) -> None:
     """Take over what ``other`` says later, or with more authority."""
     for key, statement in other.items():
         known = into.get(key)
-        if known is None or known[0] <= statement[0]:
+        if known is None or _outweighs(statement, known):
             into[key] = statement
+
+
+def _outweighs(statement: tuple[Stamp, Said], known: tuple[Stamp, Said]) -> bool:
+    """Whether a statement takes a known one's place. Equal ranks are told apart by what is
+    said, so that even then the order of processing does not matter."""
+    ours, theirs = rank(statement[0]), rank(known[0])
+    if ours != theirs:
+        return ours > theirs
+    return _spelt(statement[1]) > _spelt(known[1])
+
+
+def _spelt(said: Said) -> bytes:
+    return wire.canonical(said) if said else b""
+
+
+def rank(stamp: Stamp) -> tuple[int, datetime, int]:
+    """What stamps are compared by. Mentions in passing of one moment weigh the same, whatever
+    message holds them, so that one more of them changes nothing."""
+    return (stamp.authority, stamp.at, stamp.message if stamp.authority else 0)
 
 
 def body_of(resource_type: str, fhir_id: str, elements: Elements) -> Body:
@@ -129,11 +137,6 @@ def body_of(resource_type: str, fhir_id: str, elements: Elements) -> Body:
 
 def _order(item: tuple[str, Any]) -> tuple[bool, str]:
     return not item[0].startswith("meta."), item[0]
-
-
-def greatest(elements: Elements) -> Stamp:
-    """The stamp of the newest and weightiest statement."""
-    return max(stamp for stamp, _ in elements.values())
 
 
 def pack_stamps(elements: Elements, row: Stamp) -> bytes | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from hashlib import blake2b
 from typing import Any, Literal
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from psycopg import Connection
 
@@ -100,11 +102,21 @@ def _fold(drafts: Iterable[Draft]) -> dict[Key, list[Draft]]:
     """The drafts of each id, the weightiest last."""
     folded: dict[Key, list[Draft]] = {}
     for draft in drafts:
-        folded.setdefault((draft.type, draft.id), []).append(draft)
+        weighed = _weighed(draft) if draft.patient == SHARED else draft
+        folded.setdefault((draft.type, draft.id), []).append(weighed)
     for found in folded.values():
         if len(found) > 1:
-            found.sort(key=lambda draft: draft.stamp)
+            found.sort(key=lambda draft: (elements.rank(draft.stamp), draft.patient))
     return folded
+
+
+def _weighed(draft: Draft) -> Draft:
+    """A mention of a shared row counts for its whole day: thousands of messages name the same
+    ward, and each but the first of a day then says nothing new."""
+    if draft.stamp.authority:
+        return draft
+    day = draft.stamp.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return replace(draft, stamp=replace(draft.stamp, at=day))
 
 
 def _merged(
@@ -118,28 +130,29 @@ def _merged(
             resource_type, id_, newest.patient, 1, newest.stamp, None, False, newest.body
         )
         return version, "created"
-    old = wire.loads(dictionary.unpack(row.packed)) if row and not row.deleted else None
+    old = wire.reload(dictionary.unpack(row.packed)) if row and not row.deleted else None
     state: Elements = {}
     if row is not None:
         others = elements.unpack_stamps(row.stamps)
         state = elements.of_body(old or {}, row.stamp, others)
-    said = [draft for draft in drafts if not (row and row.deleted and draft.stamp <= row.stamp)]
+    said = [draft for draft in drafts if not (row and row.deleted and _older(draft, row))]
     for draft in said:
         elements.merge(state, elements.of_draft(draft))
-    stamp = max(newest.stamp, row.stamp) if row else newest.stamp
+    stamp, patient = _weightiest(newest, row)
     body = elements.body_of(resource_type, newest.body["id"], state)
     source = newest.body.get("meta", {}).get("source")
     stamps = elements.pack_stamps(state, stamp)
-    patient = newest.patient if row is None or newest.stamp >= row.stamp else row.patient
     number = row.version if row else 0
     current = rows.Current(resource_type, id_, patient, number, stamp, stamps, False, body)
-    if row is not None and (not said or (old is not None and _same(old, body, row, patient))):
+    if row is not None and (
+        not said or (old is not None and row.patient == patient and _same(old, body))
+    ):
         current.deleted = row.deleted
         current.body = old or body
         return current, "unchanged"
     if source:
         body["meta"] = {"source": source} | body.get("meta", {})
-    if len(said) > 1 or old is not None:
+    if not any(_content(draft.body) == _content(body) for draft in said):
         check(body)
     current.version = number + 1
     return current, "created" if row is None else "updated"
@@ -148,16 +161,35 @@ def _merged(
 _VOLATILE = ("versionId", "lastUpdated", "source")
 
 
-def _same(old: Body, new: Body, row: _Row, patient: UUID) -> bool:
-    if row.patient != patient:
-        return False
-    meta = {name: value for name, value in old["meta"].items() if name not in _VOLATILE}
-    rest = {name: value for name, value in old.items() if name != "meta"}
-    return (rest | {"meta": meta} if meta else rest) == new
+def _older(draft: Draft, row: _Row) -> bool:
+    return elements.rank(draft.stamp) <= elements.rank(row.stamp)
+
+
+def _weightiest(newest: Draft, row: _Row | None) -> tuple[Stamp, UUID]:
+    """The stamp of the row, and the patient that the weightiest statement names."""
+    if row is None:
+        return newest.stamp, newest.patient
+    ours, theirs = elements.rank(newest.stamp), elements.rank(row.stamp)
+    if ours == theirs:
+        return row.stamp, max(newest.patient, row.patient)
+    return (newest.stamp, newest.patient) if ours > theirs else (row.stamp, row.patient)
+
+
+def _content(body: Body) -> Body:
+    """A body without what belongs to the version and not to the resource."""
+    meta = {n: value for n, value in body.get("meta", {}).items() if n not in _VOLATILE}
+    rest = {name: value for name, value in body.items() if name != "meta"}
+    return rest | {"meta": meta} if meta else rest
+
+
+def _same(old: Body, new: Body) -> bool:
+    """Whether nothing changed; 1.5 and 1.50 are equal numbers, and yet differ."""
+    content = _content(old)
+    return content == new and wire.canonical(content) == wire.canonical(new)
 
 
 _READ = """select r.type, r.id, r.patient_key, r.version, r.authority, r.event_at, r.message,
-       r.stamps, r.deleted, r.updated < now(), r.body
+       r.stamps, r.deleted, age(r.xmin) > 0, r.body
   from unnest(%b::smallint[], %b::uuid[]) u(type, id) join resource r using (type, id)
  order by r.type, r.id"""
 
@@ -182,58 +214,60 @@ def _row(row: tuple[Any, ...]) -> _Row:
 
 
 class _Recent:
-    """What shared rows are known to say, as digests: most messages name the same doctors."""
+    """What shared rows are known to say, as digests of drafts that they hold already.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._digests: OrderedDict[Key, tuple[bytes, Written]] = OrderedDict()
+    Such a draft says nothing new ever after: merging only adds. Remembered only once it was
+    read from a row that an earlier transaction wrote, so that no rollback can make it a lie;
+    each connection remembers for itself, as it belongs to one database.
+    """
 
-    def get(self, key: Key, digest: bytes) -> Written | None:
-        found = self._digests.get(key)
-        if found is None or found[0] != digest:
-            return None
-        self._digests.move_to_end(key)
-        return found[1]
+    def __init__(self) -> None:
+        self._versions: OrderedDict[bytes, int] = OrderedDict()
 
-    def put(self, key: Key, digest: bytes, written: Written) -> None:
-        self._digests[key] = (digest, written)
-        if len(self._digests) > self._size:
-            self._digests.popitem(last=False)
+    def get(self, digest: bytes) -> int | None:
+        version = self._versions.get(digest)
+        if version is not None:
+            self._versions.move_to_end(digest)
+        return version
+
+    def put(self, digest: bytes, version: int) -> None:
+        self._versions[digest] = version
+        if len(self._versions) > _REMEMBERED:
+            self._versions.popitem(last=False)
 
 
-_recent = _Recent(20_000)
+_REMEMBERED = 20_000
+_recent: WeakKeyDictionary[Connection, _Recent] = WeakKeyDictionary()
 
 
 def _known(
     connection: Connection, folded: dict[Key, list[Draft]], shared: set[Key]
 ) -> dict[Key, Written]:
-    """The shared ids of which nothing new is said.
-
-    Remembered only when read from the table as committed before this transaction began, so
-    that a rollback cannot make the memory lie.
-    """
+    """The shared ids of which nothing new is said, found without a lock."""
+    recent = _recent.setdefault(connection, _Recent())
     found: dict[Key, Written] = {}
     digests: dict[Key, bytes] = {}
     for key in shared:
-        digests[key] = digest = _digest(folded[key])
-        written = _recent.get(key, digest)
-        if written is not None:
-            found[key] = written
+        digests[key] = _digest(key, folded[key])
+        version = recent.get(digests[key])
+        if version is not None:
+            body = folded[key][-1].body
+            found[key] = Written(key[0], key[1], SHARED, "unchanged", version, body)
     missing = [key for key in shared if key not in found]
     for key, row in _read(connection, missing, lock=False).items():
-        version, action = _merged(key, folded[key], row, lambda _: None)
-        if action == "unchanged":
-            found[key] = written = Written(
-                key[0], key[1], row.patient, "unchanged", row.version, version.body
+        merged, action = _merged(key, folded[key], row, lambda _: None)
+        if action == "unchanged" and (merged.stamp, merged.stamps) == (row.stamp, row.stamps):
+            found[key] = Written(
+                key[0], key[1], row.patient, "unchanged", row.version, merged.body
             )
             if row.settled:
-                _recent.put(key, digests[key], written)
+                recent.put(digests[key], row.version)
     return found
 
 
-def _digest(drafts: list[Draft]) -> bytes:
-    digest = blake2b(digest_size=16)
+def _digest(key: Key, drafts: list[Draft]) -> bytes:
+    digest = blake2b(key[1].bytes + key[0].encode(), digest_size=16)
     for draft in drafts:
-        said = {name: value for name, value in draft.body.items() if name != "meta"}
-        digest.update(bytes([draft.stamp.authority]) + wire.dumps(said))
+        digest.update(repr((elements.rank(draft.stamp), draft.erased)).encode())
+        digest.update(wire.canonical(_content(draft.body)))
     return digest.digest()
