@@ -6,6 +6,7 @@ packed with an older one stays readable.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import LiteralString
@@ -52,11 +53,14 @@ def _compressor() -> zstandard.ZstdCompressor:
 
 
 _packer = _compressor()
+_alone = threading.Lock()
+"""zstandard's objects are not safe for use by two threads at once: bytes would be mixed up."""
 
 
 def pack(body: bytes) -> bytes:
     """The body as it is stored."""
-    return _packer.compress(body)
+    with _alone:
+        return _packer.compress(body)
 
 
 def unpack(packed: bytes) -> bytes:
@@ -64,4 +68,5 @@ def unpack(packed: bytes) -> bytes:
     reader = _readers.get(zstandard.get_frame_parameters(packed).dict_id)
     if reader is None:
         raise UnknownDictionary
-    return reader.decompress(packed)
+    with _alone:
+        return reader.decompress(packed)
