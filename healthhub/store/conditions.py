@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from healthhub import clock
 from healthhub.errors import InvalidRequest, UnknownParameter
 from healthhub.model.ids import row_id
 from healthhub.model.resource import Body
@@ -103,14 +105,22 @@ def _tokens(
     else:
         if modifier not in ("", "not"):
             raise unknown_modifier(parameter, modifier)
-        found = [index.token(parameter.name, _code(parameter, text)) for text in texts]
+        found = [h for text in texts for h in _code(parameter, text)]
     negated = "not " if modifier == "not" else ""
     clauses.add(
         negated + column + " && {0}::bigint[]", found, driven=parameter.wide and not negated
     )
 
 
-def _code(parameter: Parameter, text: str) -> str:
+def _code(parameter: Parameter, text: str) -> Iterator[int]:
+    """``code``, ``system|code`` and ``|code`` (http://hl7.org/fhir/R4/search.html#token)."""
+    system, bar, code = text.rpartition("|")
+    yield index.token(parameter.name, _whole(parameter, text))
+    if system or not bar:
+        yield index.token(parameter.name, index.ANY_SYSTEM + code)
+
+
+def _whole(parameter: Parameter, text: str) -> str:
     if text.endswith("|"):
         raise InvalidRequest(
             f"{parameter.name}={text[:80]} asks for all codes of a system; name a code",
@@ -138,7 +148,7 @@ def _identifiers(
     clauses.add(
         "(r.patient_key, r.id) in (select i.patient_key, i.id from resource_identifier i"
         " where i.hash = any({0}::bigint[]))",
-        [index.identifier(kind, _code(parameter, text)) for text in texts],
+        [index.identifier(kind, _whole(parameter, text)) for text in texts],
         driven=True,
     )
 
@@ -169,6 +179,7 @@ def _strings(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[
     )
 
 
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.+)")
 
 # [start, end] of the row against [{0}, {1}] of the value (http://hl7.org/fhir/R4/search.html#prefix);
@@ -208,9 +219,9 @@ def _dates(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[st
                 expression=parameter.name,
             )
         low, high = span
-        if match[1] == "ap":
-            slack = (high - low) * 0.1
-            low, high = low - slack, high + slack
+        if match[1] == "ap":  # a tenth of the time between the value and now, as R4 suggests
+            slack = abs(clock.now() - low) / 10
+            low, high = max(low, _FIRST + slack) - slack, min(high, _LAST - slack) + slack
         clause = _DATE[match[1] or "eq"].format(s=start, e=end)
         alternatives.append(clause.format(f"{{{len(values)}}}", f"{{{len(values) + 1}}}"))
         values += [low, high]

@@ -67,7 +67,7 @@ def place_of(order: Order, text: str) -> tuple[str, dict[str, Any]]:
         values: dict[str, Any] = {"place_id": UUID(key)}
         if value is not None:
             values["place"] = datetime.fromisoformat(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         raise InvalidRequest(
             "the page's cursor is damaged; begin again with the first page",
             expression="_cursor",

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 
 from healthhub import clock
-from healthhub.errors import PreconditionFailed, Unprocessable
+from healthhub.errors import Conflict, PreconditionFailed, Unprocessable
 from healthhub.model.ids import SHARED, row_id
 from healthhub.model.resource import Body, Stamp, Stored
 from healthhub.store import elements, rows, types, wire
 from healthhub.store.parameters import OWNERS
 
-AUTHORITY = 2
-"""A client's write is deliberate: what a feed states in passing or anew does not undo it,
-unless it comes later and is a correction as well."""
-
 
 def create(connection: Connection, resource_type: str, body: Body) -> Stored:
     """Store a new resource under an id of the server's choice; the body's id is ignored."""
-    return update(connection, resource_type, str(uuid4()), body)
+    fhir_id = str(uuid4())
+    return _insert(connection, resource_type, _cleaned(body, resource_type, fhir_id))
 
 
 def update(
@@ -33,28 +33,30 @@ def update(
     """Replace, or create under the client's id (version 1). ``if_match``: the version that must be
     current, else PreconditionFailed. A body equal to the current one makes no new version."""
     key = key_of(resource_type, fhir_id)
-    stamp = Stamp(AUTHORITY, clock.now(), 0)
     body = _cleaned(body, resource_type, fhir_id)
-    patient = owner(body)
     before = _current(connection, resource_type, key, if_match)
-    version = rows.Current(resource_type, key, patient, 1, stamp, None, False, body)
     if before is None:
-        rows.insert(connection, [version], stamp.at)
-        return _stored(version, stamp)
-    current, old_stamps = before
+        try:
+            with connection.transaction():
+                return _insert(connection, resource_type, body)
+        except UniqueViolation:  # another writer made it at this moment, and has committed
+            before = _current(connection, resource_type, key, if_match)
+    if before is None:
+        raise Conflict("another writer was at work on this resource; send it again")
+    current, old = before
+    stamp = _after(old)
+    version = rows.Current(
+        resource_type, key, owner(body), current.version + 1, stamp, None, False, body
+    )
     if not current.deleted:
-        old = wire.loads(current.json)
-        if _cleaned(old, resource_type, fhir_id) == body and wire.dumps(
-            _cleaned(old, resource_type, fhir_id)
-        ) == wire.dumps(body):
+        known = wire.reload(current.json)
+        if wire.dumps(_cleaned(known, resource_type, fhir_id)) == wire.dumps(body):
             return current
         said = elements.of_body(body, stamp, {})
-        gone = elements.of_body(old, stamp, elements.unpack_stamps(old_stamps))
+        gone = elements.of_body(known, stamp, elements.unpack_stamps(old.stamps))
         erased = {name: (stamp, {}) for name in gone if name not in said}
         version.stamps = elements.pack_stamps(said | erased, stamp)
-    version.version = current.version + 1
-    rows.replace(connection, [version], [current.patient], stamp.at)
-    return _stored(version, stamp)
+    return _replace(connection, version, current.patient)
 
 
 def delete(
@@ -65,20 +67,34 @@ def delete(
     before = _current(connection, resource_type, key, if_match)
     if before is None or before[0].deleted:
         return None
-    current = before[0]
-    stamp = Stamp(AUTHORITY, clock.now(), 0)
+    current, old = before
     version = rows.Current(
         resource_type,
         key,
         current.patient,
         current.version + 1,
-        stamp,
+        _after(old),
         None,
         True,
         {"resourceType": resource_type, "id": fhir_id},
     )
-    rows.replace(connection, [version], [current.patient], stamp.at)
-    return _stored(version, stamp)
+    return _replace(connection, version, current.patient)
+
+
+def _insert(connection: Connection, resource_type: str, body: Body) -> Stored:
+    updated = clock.now()
+    key = key_of(resource_type, body["id"])
+    version = rows.Current(
+        resource_type, key, owner(body), 1, Stamp(1, updated, 0), None, False, body
+    )
+    rows.insert(connection, [version], updated)
+    return _stored(version, updated)
+
+
+def _replace(connection: Connection, version: rows.Current, before: UUID) -> Stored:
+    updated = clock.now()
+    rows.replace(connection, [version], [before], updated)
+    return _stored(version, updated)
 
 
 def key_of(resource_type: str, fhir_id: str) -> UUID:
@@ -135,12 +151,29 @@ def _cleaned(body: Body, resource_type: str, fhir_id: str) -> Body:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    """The stamps of a row: its own, and packed those of elements that differ."""
+
+    row: Stamp
+    stamps: bytes | None
+
+
+def _after(old: _Stamps) -> Stamp:
+    """The stamp of a client's write: a statement of now, and over what was there, even if a
+    source's clock is ahead or the last word was a correction."""
+    authority, now = max(1, old.row.authority), clock.now()
+    if authority == old.row.authority:
+        now = max(now, old.row.at + timedelta(microseconds=1))
+    return Stamp(authority, now, 0)
+
+
 def _current(
     connection: Connection, resource_type: str, key: UUID, if_match: int | None
-) -> tuple[Stored, bytes | None] | None:
+) -> tuple[Stored, _Stamps] | None:
     with connection.cursor(binary=True) as cursor:
         row = cursor.execute(
-            f"select {rows.COLUMNS}, r.stamps from resource r"  # noqa: S608
+            f"select {rows.COLUMNS}, r.authority, r.event_at, r.stamps from resource r"  # noqa: S608
             " where type = %b and id = %b for update",
             (types.NUMBERS[resource_type], key),
         ).fetchone()
@@ -149,17 +182,19 @@ def _current(
         raise PreconditionFailed(
             f"version {if_match} is not the current one; read it again and repeat the change"
         )
-    return None if row is None else (rows.stored(row), row[8])
+    if row is None:
+        return None
+    return rows.stored(row), _Stamps(Stamp(row[8], row[9], row[6]), row[10])
 
 
-def _stored(version: rows.Current, stamp: Stamp) -> Stored:
+def _stored(version: rows.Current, updated: datetime) -> Stored:
     return Stored(
         version.type,
         version.id,
         version.patient,
         version.version,
-        stamp.at,
+        updated,
         version.deleted,
-        wire.dumps(rows.with_meta(version.body, version.version, stamp.at)),
-        stamp.message,
+        wire.dumps(rows.with_meta(version.body, version.version, updated)),
+        version.stamp.message,
     )

@@ -26,6 +26,10 @@ class Index:
     end: datetime | None = None
 
 
+ANY_SYSTEM = "*|"
+"""Stands before a plain code (status, gender): its system is not in the body, any will do."""
+
+
 @lru_cache(maxsize=200_000)
 def token(parameter: str, value: str) -> int:
     """The 8-byte hash under which a value of a parameter stands."""
@@ -165,7 +169,7 @@ def _token(name: str, value: Any) -> Iterator[int]:
     elif isinstance(value, bool):
         yield token(name, "true" if value else "false")
     else:
-        yield token(name, str(value))
+        yield token(name, f"{ANY_SYSTEM}{value}")
 
 
 def _coding(name: str, coding: Body) -> Iterator[int]:

@@ -13,7 +13,9 @@ _DOTS = dict.fromkeys(map(ord, "·•・‧∙.．"), None)
 def normal(text: str) -> str:
     """Half width, lower case, without accents, blanks, and the dots of minority names."""
     plain = unicodedata.normalize("NFKD", text).casefold().translate(_DOTS)
-    return "".join(c for c in plain if not c.isspace() and not unicodedata.combining(c))
+    return "".join(
+        c for c in plain if c.isprintable() and not c.isspace() and not unicodedata.combining(c)
+    )
 
 
 @lru_cache(maxsize=100_000)
