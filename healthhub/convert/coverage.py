@@ -1,0 +1,156 @@
+"""What of the official v2-to-FHIR tables a mapping covers, and what its samples leave unread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from healthhub.adapter_api import find
+from healthhub.convert.samples import Sample, SampleSource
+from healthhub.mapping.definition import Definition, applies
+from healthhub.mapping.sources import Sources
+
+_SEGMENT = re.compile(r"_ ?([A-Z][A-Z0-9]{2})\[([A-Za-z]+)(?:[-.]([^\]]*))?\]")
+_MESSAGE = re.compile(r"_ ?([A-Z]{3})_([A-Z0-9]{3})")
+_ADAPTER = {("MSH", n) for n in (1, 2, 7, 9, 10, 12, 18)} | {("EVN", 2)}
+"""Fields that the adapter and the stamp read whatever the mapping says."""
+_FIELD = re.compile(r"([A-Z][A-Z0-9]{2})-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One official map: how many of its fields have a target, and which of them are not read
+    for that resource, or not at all."""
+
+    map: str
+    fields: int
+    elsewhere: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def covered(self) -> int:
+        """Fields read by a block of the very resource."""
+        return self.fields - len(self.elsewhere) - len(self.missing)
+
+
+def segments(definition: Definition, tables: Path) -> list[Row]:
+    """Coverage of the segment maps (segments/*.csv)."""
+    sources = Sources(definition)
+    by_type: dict[str, set[tuple[str, int]]] = {}
+    for block in definition.resources.values():
+        read = {(path.segment, path.field) for path in sources.of_block(block)}
+        by_type.setdefault(block.type, set()).update(read)
+    anywhere = set[tuple[str, int]]().union(*by_type.values())
+    rows: list[Row] = []
+    for file in sorted((tables / "segments").glob("*.csv")):
+        match = _SEGMENT.search(file.name)
+        if match is None:
+            continue
+        wanted = _mapped_fields(file)
+        own = by_type.get(match[2], set())
+        elsewhere = [f for f in wanted if f not in own and f in anywhere]
+        missing = [f for f in wanted if f not in own and f not in anywhere]
+        name = match[0].lstrip("_ ")
+        rows.append(Row(name, len(wanted), _names(elsewhere), _names(missing)))
+    return rows
+
+
+def _mapped_fields(file: Path) -> list[tuple[str, int]]:
+    """The fields of an official segment map that have a FHIR target."""
+    table = pd.read_csv(file, header=None, skiprows=2, dtype=str, keep_default_na=False)
+    found: dict[tuple[str, int], None] = {}
+    for identifier, target in zip(table[1], table[9], strict=True):
+        match = _FIELD.match(identifier.strip())
+        if match and target.strip():
+            found[(match[1], int(match[2]))] = None
+    return list(found)
+
+
+def _names(fields: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+    return tuple(f"{segment}-{number}" for segment, number in fields)
+
+
+def messages(definition: Definition, tables: Path) -> list[Row]:
+    """Coverage of the message maps (messages/*.csv): segment[resource] pairs made."""
+    rows: list[Row] = []
+    sources = Sources(definition)
+    for file in sorted((tables / "messages").glob("*.csv")):
+        match = _MESSAGE.search(file.name)
+        if match is None:
+            continue
+        kind = f"{match[1]}^{match[2]}"
+        made: set[tuple[str, str]] = set()
+        for block in definition.resources.values():
+            if applies(block.on, kind) and not (
+                block.excluded and applies(block.excluded, kind)
+            ):
+                made |= {(path.segment, block.type) for path in sources.of_block(block)}
+        wanted = _message_maps(file)
+        segment_names = {segment for segment, _ in made}
+        absent = [pair for pair in wanted if pair not in made]
+        elsewhere = [pair for pair in absent if pair[0] in segment_names]
+        missing = [pair for pair in absent if pair[0] not in segment_names]
+        rows.append(Row(kind, len(wanted), _pairs(elsewhere), _pairs(missing)))
+    return rows
+
+
+def _message_maps(file: Path) -> list[tuple[str, str]]:
+    table = pd.read_csv(file, header=None, skiprows=2, dtype=str, keep_default_na=False)
+    found: dict[tuple[str, str], None] = {}
+    for text in table[10]:
+        for segment, resource in re.findall(r"([A-Z][A-Z0-9]{2})\[([A-Z][A-Za-z]+)", text):
+            found[(segment, resource)] = None
+    return list(found)
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(f"{segment}[{resource}]" for segment, resource in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A field that samples fill and no rule reads for their kind of message; ``field`` 0: the
+    whole segment is read by none."""
+
+    segment: str
+    field: int
+    kinds: tuple[str, ...]
+    samples: int
+
+
+def unread(definition: Definition, found: Iterable[Sample]) -> list[Unread]:
+    """The valued fields of samples that no rule reads, and segments that none reads."""
+    sources = Sources(definition)
+    adapter = find(definition.adapter)
+    read: dict[str, frozenset[tuple[str, int]]] = {}
+    seen: dict[tuple[str, int], tuple[set[str], set[Path]]] = {}
+    for sample in found:
+        feed = SampleSource(definition.name, sample.charset)
+        record = adapter.read(sample.path.read_bytes(), feed)
+        if record.kind not in read:
+            paths = sources.for_kind(record.kind)
+            read[record.kind] = frozenset((p.segment, p.field) for p in paths) | _ADAPTER
+        fields = read[record.kind]
+        segments_read = {segment for segment, _ in fields}
+        for segment in record.segments:
+            whole = segment.name not in segments_read
+            for number, text in enumerate(segment.fields[1:], 1):
+                set_id = number == 1 and text.isdigit()
+                if (
+                    text
+                    and text != '""'
+                    and not set_id
+                    and (segment.name, number) not in fields
+                ):
+                    place = (segment.name, 0 if whole else number)
+                    kinds, paths_seen = seen.setdefault(place, (set(), set()))
+                    kinds.add(record.kind)
+                    paths_seen.add(sample.path)
+    return [
+        Unread(segment, number, tuple(sorted(kinds)), len(paths))
+        for (segment, number), (kinds, paths) in sorted(seen.items())
+    ]

@@ -1,0 +1,122 @@
+"""Runs a mapping's samples: messages beside what they must yield."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from healthhub.adapter_api import BadMessage
+from healthhub.convert.converter import Converter
+from healthhub.mapping.library import Library
+
+RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
+"""The time of receipt in samples, so that outcomes do not change from day to day."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSource:
+    """The invented source that samples come from."""
+
+    mapping: str
+    charset: str = "utf-8"
+    institution: str = "sample"
+    namespace: str = "sample"
+    zone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A message of samples/; ``visit.gb18030.hl7`` is in that charset without saying so."""
+
+    path: Path
+
+    @property
+    def expected(self) -> Path:
+        """Where its outcome stands."""
+        return self.path.with_suffix(".json")
+
+    @property
+    def charset(self) -> str:
+        """The source's charset, from the file's name."""
+        suffixes = self.path.suffixes
+        return suffixes[-2][1:] if len(suffixes) > 1 else "utf-8"
+
+
+def samples(library: Library, mapping: str) -> list[Sample]:
+    """The samples of a mapping."""
+    folder = library.folder / mapping / "samples"
+    return [Sample(path) for path in sorted(folder.glob("*.hl7"))]
+
+
+def outcome(library: Library, mapping: str, sample: Sample) -> bytes:
+    """What a sample yields, as JSON with sorted keys."""
+    converter = Converter("sample", SampleSource(mapping, sample.charset), library)
+    try:
+        converted = converter.convert(1, sample.path.read_bytes(), RECEIVED)
+    except BadMessage as error:
+        return dumps({"rejected": error.message, "place": error.place})
+    return dumps(
+        {
+            "resources": [
+                {
+                    **draft.body,
+                    "_draft": {
+                        "authority": draft.stamp.authority,
+                        "at": draft.stamp.at.isoformat(),
+                        "patient": str(draft.patient),
+                        **({"erased": list(draft.erased)} if draft.erased else {}),
+                    },
+                }
+                for draft in converted.drafts
+            ],
+            "merges": [
+                {"kept": str(m.kept), "replaced": str(m.replaced), "undone": m.undone}
+                for m in converted.merges
+            ],
+            "findings": [
+                {"severity": f.severity, "code": f.code, "where": f.where, "value": f.value}
+                for f in converted.findings
+            ],
+        }
+    )
+
+
+def differences(expected: bytes, actual: bytes) -> Iterator[str]:
+    """Where two outcomes differ, one line for each place."""
+    yield from _differ("", orjson.loads(expected), orjson.loads(actual))
+
+
+def _differ(path: str, expected: Any, actual: Any) -> Iterator[str]:
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key in dict.fromkeys((*expected, *actual)):
+            yield from _differ(f"{path}.{key}", expected.get(key), actual.get(key))
+    elif isinstance(expected, list) and isinstance(actual, list):
+        for index in range(max(len(expected), len(actual))):
+            first = expected[index] if index < len(expected) else None
+            second = actual[index] if index < len(actual) else None
+            yield from _differ(f"{path}[{index}]", first, second)
+    elif expected != actual:
+        yield f"{path.lstrip('.')}: expected {_short(expected)}, got {_short(actual)}"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else orjson.dumps(value).decode()
+    return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def dumps(value: Any) -> bytes:
+    """JSON for people: indented, keys sorted, decimals with their digits."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(value, default=_digits, option=options)
+
+
+def _digits(value: Any) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
+    raise TypeError(type(value).__name__)
