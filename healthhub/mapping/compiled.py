@@ -153,7 +153,13 @@ def _go(run: Any, program: _Program) -> None:
             if found is not None and found[0] != found[1]:
                 run.merges.append(Merge(*found, undone=merging.merge.undone))
     if not run.drafts and not run.merges:
-        run.remark("nothing", run.root, Need("MSH-9", ""), "no resource came of this message")
+        there = " ".join(dict.fromkeys(segment.name for segment in run.record.segments))
+        run.remark(
+            "nothing",
+            run.root,
+            Need("MSH-9", ""),
+            f"no resource came of this message: it holds only {there}, of which no block makes one",
+        )
 
 
 def _through(run: Any, name: str, path: Any, step: Step) -> None:

@@ -113,7 +113,7 @@ def _concept(run: Run, parts: list[str | None], lookup: Lookup) -> tuple[Concept
     codings = [lookup.coding(entry)] if entry is not None else []
     seen = {(c.get("system"), c["code"]) for c in codings}
     for first in (0, 3):
-        original = _original(run, parts, first, lookup)
+        original = _original(run, parts, first, lookup, known=entry is not None)
         if original and (original.get("system"), original["code"]) not in seen:
             seen.add((original.get("system"), original["code"]))
             codings.append(original)
@@ -138,15 +138,18 @@ def _entry(lookup: Lookup, parts: list[str | None]) -> Code | None:
     return None
 
 
-def _original(run: Run, parts: list[str | None], first: int, lookup: Lookup) -> Coding | None:
-    """The coding as it was sent: components 1 to 3, or 4 to 6."""
+def _original(
+    run: Run, parts: list[str | None], first: int, lookup: Lookup, *, known: bool
+) -> Coding | None:
+    """The coding as it was sent: components 1 to 3, or 4 to 6. Without a named system it is one
+    of the table's source system only if the table knows it: another's "2" is not HL7's."""
     sent = parts[first]
     if sent is None or (first and (not re.search(r"\w", sent))):
         return None
     named = parts[first + 2]
     system = run.terms.system(named, sent) if named else None
-    if system is None and not named and lookup.table.source_system:
-        system = lookup.table.source_system
+    if system is None and not named and known:
+        system = lookup.table.source_system or None
     if system is None:
         local = named if named and run.terms.system(named) is None else lookup.table.name
         tail = f":{re.sub(chr(92) + 's+', '_', local)}" if local else ""

@@ -46,10 +46,9 @@ def whole(value: str, separator: str) -> str | None:
 
 @function("| lines", "all")
 def lines(values: list[str]) -> str | None:
-    """All repetitions (or segments) as lines of one text, delimiters and all."""
-    found = [unescape(value).rstrip() for value in values]
-    joined = "\n".join(found).strip("\n")
-    return joined if joined.strip() else None
+    """All repetitions (or segments) as lines of one text, delimiters and all; blanks around the
+    whole (also full-width ones) are trimmed."""
+    return "\n".join(unescape(value).rstrip() for value in values).strip() or None
 
 
 @function("| join_all(separator)", "all")
