@@ -21,6 +21,7 @@ DEEPEST = 40
 """Levels of nesting; the deepest of the official examples has 18."""
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 """What no FHIR string holds (http://hl7.org/fhir/R4/datatypes.html#string), and half characters."""
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
 _WHOLE = frozenset({"integer", "positiveInt", "unsignedInt"})
 
 
@@ -74,7 +75,7 @@ def check(body: dict[str, Any]) -> None:
     kind = body.get("resourceType")
     if not isinstance(kind, str) or kind not in resources():
         raise Unprocessable(
-            f"{str(kind)[:64]!r} is no resource type of FHIR R4 (4.0.1); send one that is",
+            f"{_named(kind)} is no resource type of FHIR R4 (4.0.1); send one that is",
             expression="resourceType",
         )
     _object(body, kind, _Place(None, kind), 0)
@@ -191,10 +192,8 @@ def _other(name: str, value: Any, rules: dict[str, _Rule], place: _Place, depth:
             if item is not None or not rule.many:
                 _object(item, "Element", _Place(place, name), depth + 1)
     elif name != "resourceType" or "implicitRules" not in rules:
-        shown = name[:64] if name.isidentifier() else "?"
-        raise _wrong(
-            _Place(place, shown), "FHIR R4 has no such element here; remove it or correct it"
-        )
+        advice = "FHIR R4 has no such element here; remove it or correct its name"
+        raise _wrong(_Place(place, _named(name)), advice)
 
 
 def _bound(value: Any, codes: frozenset[str], type_: str, place: _Place) -> None:
@@ -210,6 +209,11 @@ def _bound(value: Any, codes: frozenset[str], type_: str, place: _Place) -> None
 def _listed(codes: frozenset[str]) -> str:
     shown = ", ".join(sorted(codes)[:12])
     return shown if len(codes) <= 12 else f"{shown}, ... ({len(codes)} codes)"
+
+
+def _named(name: Any) -> str:
+    """A name that is wrong, as it may be repeated: it could be a value that went astray."""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "?"
 
 
 def _wrong(place: _Place, advice: str) -> Unprocessable:
