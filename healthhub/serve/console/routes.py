@@ -14,10 +14,11 @@ from healthhub.access.actor import Actor, Purpose
 from healthhub.access.policy import Action
 from healthhub.clock import ZONE
 from healthhub.convert import Converter
+from healthhub.convert.explained import Explained
 from healthhub.errors import HubError, InvalidRequest
 from healthhub.mapping.library import Library
 from healthhub.model.message import Message, State
-from healthhub.serve.console.bytes import Passage, passages
+from healthhub.serve.console.bytes import passages
 from healthhub.web.pages import Pages, Viewer
 
 router = APIRouter(prefix="/console", include_in_schema=False)
@@ -98,15 +99,13 @@ async def message(request: Request, message: int, of: str = "", element: str = "
     why = _WHY if policy.permits(who, _WHY, Action.MESSAGE) else Purpose.TREAT
     found = await http.door(request).message(who, why, message)
     explained, failure = _explained(request, found)
-    wanted = [
-        e for e in explained if e.resource == of and (not element or e.element == element)
-    ]
+    wanted = [e for e in explained if e.resource == of and _asked(e.element, element)]
     charset, shown = passages(
         found.raw,
         _charset(request, found),
-        [e.span for e in wanted if e.span is not None],
+        [span for e in wanted for span in e.spans],
     )
-    resources: dict[str, list[object]] = {}
+    resources: dict[str, list[Explained]] = {}
     for entry in explained:
         resources.setdefault(entry.resource, []).append(entry)
     return _PAGES.render(
@@ -123,6 +122,15 @@ async def message(request: Request, message: int, of: str = "", element: str = "
     )
 
 
+_TIES = frozenset({"subject", "patient", "encounter", "specimen", "basedOn"})
+"""What ties a resource to others: where the whole of it is asked for, these would highlight
+the same patient's number for every one."""
+
+
+def _asked(element: str, wanted: str) -> bool:
+    return element == wanted if wanted else element.partition("[")[0] not in _TIES
+
+
 def _library(request: Request) -> Library:
     state = request.app.state
     if not hasattr(state, "library"):
@@ -130,7 +138,7 @@ def _library(request: Request) -> Library:
     return state.library
 
 
-def _explained(request: Request, found: Message) -> tuple[list, str]:
+def _explained(request: Request, found: Message) -> tuple[list[Explained], str]:
     source = request.app.state.settings.sources.get(found.source)
     if source is None or not found.raw:
         return [], ""
@@ -144,6 +152,3 @@ def _explained(request: Request, found: Message) -> tuple[list, str]:
 def _charset(request: Request, found: Message) -> str:
     source = request.app.state.settings.sources.get(found.source)
     return source.charset if source else "utf-8"
-
-
-__all__ = ["Passage", "router"]
