@@ -8,14 +8,16 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
 from healthhub import clock, keep
 from healthhub.convert import Converter
+from healthhub.errors import HubError
 from healthhub.keep import raw
 from healthhub.mapping.library import Library
+from healthhub.model.resource import Converted
 from healthhub.pipeline import Convert, Tally, process
 from healthhub.settings import Settings
 
@@ -61,9 +63,28 @@ def stopping() -> threading.Event:
 
 
 def converters_of(settings: Settings) -> dict[str, Convert]:
-    """A converter for each source; mappings are compiled once."""
+    """A converter for each source; mappings are compiled once. A source whose mapping is wrong
+    does not stop the others: its messages are parked with the error, to be replayed."""
     library = Library(settings.mappings_dir)
-    return {name: Converter(name, source, library) for name, source in settings.sources.items()}
+    converters: dict[str, Convert] = {}
+    for name, source in settings.sources.items():
+        try:
+            converters[name] = Converter(name, source, library)
+        except HubError as error:
+            log.error("source %s cannot be converted: %s", name, error.message)
+            converters[name] = _Broken(error)
+    return converters
+
+
+class _Broken:
+    """Stands for the converter of a source whose mapping is wrong."""
+
+    def __init__(self, error: HubError) -> None:
+        self._error = error
+
+    def convert(self, message_id: int, raw: bytes, received: datetime, /) -> Converted:
+        """Refuse, with what is wrong with the mapping."""
+        raise self._error
 
 
 class Worker:

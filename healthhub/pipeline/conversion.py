@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 class Convert(Protocol):
     """The converter of one source (healthhub.convert.Converter)."""
 
-    def convert(self, message: int, raw: bytes, received: datetime, /) -> Converted:
+    def convert(self, message_id: int, raw: bytes, received: datetime, /) -> Converted:
         """What a message says, as drafts, merges and findings."""
         ...
 

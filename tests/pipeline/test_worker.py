@@ -14,6 +14,7 @@ import pytest
 from healthhub import keep, worker
 from healthhub.keep import Choice
 from healthhub.model.message import State
+from healthhub.pipeline import process
 from healthhub.settings import Settings
 from tests.pipeline.test_process import Plain, fill
 
@@ -142,3 +143,23 @@ def test_raw_bytes_are_pruned_by_the_worker_as_the_settings_say(
         while keep.get(conn, only).raw:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+def test_a_source_whose_mapping_is_wrong_does_not_stop_the_others(
+    conn: psycopg.Connection,
+) -> None:
+    """Its messages are parked with the error, and pass by a replay once it is corrected."""
+    base = {"institution": "h", "mapping": "national/hl7v2"}
+    settings = Settings.model_validate(
+        {
+            "institutions": {"h": {"title": "江城市第一人民医院"}},
+            "sources": {"his": {**base, "mapping": "no-such"}, "lis": base},
+        }
+    )
+    converters = worker.converters_of(settings)
+    (only,) = fill(conn, *people(1))
+    process(conn, keep.claim(conn, range(256), 10), converters, 3)
+    (finding,) = keep.findings(conn, [only])[only]
+    assert finding.code == "mapping"
+    assert "no-such" in finding.detail
+    assert set(converters) == {"his", "lis"}
