@@ -1,0 +1,143 @@
+"""A hub of its own for a measurement: real processes, a fresh database, nothing shared."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+
+from healthhub import city, postgres
+from healthhub.access import Purpose, Role, accounts, clients
+from healthhub.city.settings import as_toml
+from healthhub.settings import load
+from healthhub.store import database
+
+
+@dataclass
+class Hub:
+    """A running hub: its addresses, credentials, and the memory of its processes."""
+
+    folder: Path
+    base: str
+    mllp_port: int
+    dsn: str = ""
+    token: str = ""
+    password: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    peak_rss: int = 0
+
+    def command(self, *words: str) -> None:
+        """Run a command of the hub's program; its failure ends the measurement."""
+        subprocess.run(
+            [sys.executable, "-m", "healthhub", *words],
+            check=True,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def waiting(self, connection: psycopg.Connection) -> int:
+        """Messages that are not settled yet."""
+        row = connection.execute(
+            "select count(*) from message_state where state in ('pending', 'retry')"
+        ).fetchone()
+        return row[0] if row else 0
+
+    def session(self) -> str:
+        """The cookie of a doctor who has signed in."""
+        with httpx.Client(base_url=self.base) as client:
+            page = client.get("/signin").text
+            key = page.split('name="form_key" value="', 1)[1].split('"', 1)[0]
+            form = {"form_key": key, "name": "doctor", "password": self.password, "next": "/"}
+            client.post("/signin", data=form)
+            return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+
+
+@contextmanager
+def running(workers: int = 1) -> Iterator[Hub]:
+    """Start a hub that knows the demo city's sources; it is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="healthhub-bench-"))
+    ports = [_free_port(), _free_port()]
+    tables = city.settings() | {
+        "data_dir": str(folder / "data"),
+        "port": ports[0],
+        "mllp": {"port": ports[1]},
+        "pipeline": {"workers": workers},
+    }
+    simple = {name: value for name, value in tables.items() if not isinstance(value, dict)}
+    rest = {name: value for name, value in tables.items() if isinstance(value, dict)}
+    path = folder / "healthhub.toml"
+    path.write_text(as_toml(simple | rest), encoding="utf-8")
+    hub = Hub(folder, f"http://127.0.0.1:{ports[0]}", ports[1])
+    hub.environment = os.environ | {"HEALTHHUB_SETTINGS": str(path)}
+    log = (folder / "hub.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "healthhub", "serve"],
+        env=hub.environment,
+        stdout=log,
+        stderr=log,
+    )
+    stop = threading.Event()
+    threading.Thread(target=_sample, args=(hub, process.pid, stop), daemon=True).start()
+    try:
+        _wait_ready(hub, process)
+        with postgres.running(load(path)) as dsn:
+            hub.dsn = dsn
+            with database.connect(dsn) as connection:
+                hub.password = f"Bench-{secrets.token_urlsafe(12)}-9"
+                accounts.add(connection, "doctor", hub.password, [Role.CLINICIAN])
+                hub.token = clients.add(connection, "bench", [Role.SYSTEM], Purpose.TREAT)
+            yield hub
+    finally:
+        stop.set()
+        process.terminate()
+        process.wait(60)
+        log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+def _wait_ready(hub: Hub, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"{hub.base}/health/ready").status_code == 200:
+                with socket.create_connection(("127.0.0.1", hub.mllp_port), timeout=1):
+                    return
+        except (httpx.HTTPError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError((hub.folder / "hub.log").read_text(encoding="utf-8"))
+
+
+def _sample(hub: Hub, pid: int, stop: threading.Event) -> None:
+    """Keep the largest resident set of any of the hub's own processes."""
+    root = psutil.Process(pid)
+    while not stop.wait(0.1):
+        try:
+            family = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return
+        for member in family:
+            try:
+                if "postgres" not in member.name():
+                    hub.peak_rss = max(hub.peak_rss, member.memory_info().rss)
+            except psutil.NoSuchProcess:
+                continue
