@@ -200,7 +200,7 @@ def rv(parts: Sequence[str], number: int) -> str | None:
     if number > len(parts):
         return None
     value = parts[number - 1]
-    return value if value and value != NULL else None
+    return value if value and value != NULL and not value.isspace() else None
 
 
 def rvs(parts: Sequence[str], number: int, subcomponent: int) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from healthhub.adapter_api.record import Segment
 from healthhub.mapping.definition import Group, applies
 
+NOTHING: frozenset[str] = frozenset()
 ROOT = "message"
 INDEX = "index"
 
@@ -19,7 +20,7 @@ class Node:
     keeps what was worked out for this node.
     """
 
-    __slots__ = ("bare", "children", "group", "memo", "parent", "peers", "segments")
+    __slots__ = ("bare", "children", "group", "memo", "own", "parent", "peers", "segments")
 
     def __init__(self, group: str, parent: Node | None) -> None:
         self.group = group
@@ -28,6 +29,7 @@ class Node:
         self.children: list[Node] = []
         self.memo: dict[str, Any] = {}
         self.bare = True
+        self.own: frozenset[str] = NOTHING
         self.peers: Sequence[Node] | None = None
         if parent is not None:
             parent.children.append(self)
@@ -41,11 +43,14 @@ class Node:
 
 
 def find(node: Node | None, name: str) -> Sequence[Segment]:
-    """The segments called ``name`` nearest to ``node``: its own, else those around it."""
+    """The segments called ``name`` nearest to ``node``: its own, else those around it. A member
+    of the node's own group is its own or nobody's: an order's note is not each result's."""
     while node is not None:
         found = node.segments.get(name)
         if found is not None:
             return found
+        if name in node.own:
+            return ()
         node = node.parent
     return ()
 
@@ -76,6 +81,8 @@ class Grouping:
             for name in group.members:
                 members.setdefault(name, set()).add(group.name)
         self._members = {name: frozenset(found) for name, found in members.items()}
+        begins = self._anchor.keys() | self._once.keys()
+        self._own = {g.name: frozenset(g.members) - begins for g in self._groups.values()}
 
     def build(self, segments: Iterable[Segment]) -> Node:
         """The tree of a message; its root's memo lists the nodes of each group and the owners
@@ -88,8 +95,10 @@ class Grouping:
             group = self._anchor.get(name)
             if group is not None:
                 _begin(path, group, name, anchor=True)
+                path[-1].own = self._own[group.name]
             elif name in self._once:
                 _begin(path, self._once[name], name, anchor=False)
+                path[-1].own = self._own[self._once[name].name]
             else:
                 _join(path, self._members.get(name))
             node = path[-1]

@@ -126,6 +126,10 @@ def _concept(run: Run, parts: list[str | None], lookup: Lookup) -> tuple[Concept
     if text:
         result["text"] = text
     unknown = lookup is not _NONE and entry is None and bool(parts[0] or parts[1])
+    if unknown and parts[2]:
+        # a code of another system that the message names (SNOMED CT, NCI) is no stranger
+        named = run.terms.system(parts[2], parts[0] or "")
+        unknown = named is None or named == lookup.table.source_system
     return result or None, unknown
 
 
