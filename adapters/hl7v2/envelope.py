@@ -51,15 +51,15 @@ def _zone(name: str) -> ZoneInfo:
 
 def _patient(record: Record) -> str:
     """The first patient number of PID-3, else PID-2, PID-4, PID-18: what the source gives
-    first is what it gives in every message of that patient."""
+    first is what it gives in every message of that patient. Some put it into CX.5."""
     for segment in record.segments:
         if segment.name == "PID":
-            for field in (3, 2, 4, 18):
-                for repetition in segment.field(field).split("~"):
-                    number = clean(part(repetition, 0, 1, 1)) or clean(
-                        part(repetition, 0, 5, 1)
-                    )
-                    if number is not None:
+            fields = [segment.field(number) for number in (3, 2, 4, 18)]
+            repetitions = [rep for field in fields for rep in field.split("~")]
+            for component in (1, 5):
+                for repetition in repetitions:
+                    number = clean(part(repetition, 0, component, 1))
+                    if number is not None and (component == 1 or any(map(str.isdigit, number))):
                         return number
             return ""
     return ""

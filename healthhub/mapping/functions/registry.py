@@ -83,7 +83,8 @@ def table() -> str:
     rows = ["| function | does |", "|---|---|"]
     for name in sorted(FUNCTIONS):
         entry = FUNCTIONS[name]
-        rows.append(f"| `{entry.usage}` | {entry.doc} |".replace("\\|", "\\\\|"))
+        usage = entry.usage.replace("|", "\\|")
+        rows.append(f"| `{usage}` | {entry.doc} |")
     return "\n".join(rows)
 
 
