@@ -25,6 +25,7 @@ class Clauses:
     sql: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     driven: bool = False
+    narrow: bool = False
 
     def __post_init__(self) -> None:
         """Only current resources of the type."""
@@ -44,6 +45,15 @@ class Clauses:
     def patients(self, keys: list[Any]) -> None:
         """Rows of these patients alone."""
         self.add("r.patient_key = any({0}::uuid[])", keys, driven=True)
+        self.narrow = True
+
+    def where(self) -> str:
+        """All conditions. Within a patient the index over everyone's tokens is of no use, and
+        ``is true`` keeps the planner from it."""
+        return " and ".join(
+            f"({sql}) is true" if self.narrow and sql.startswith("r.tokens") else sql
+            for sql in self.sql
+        )
 
 
 def split(value: str) -> list[str]:
@@ -69,7 +79,9 @@ def add(
             f"{parameter.name} has no value; give one or leave it out",
             expression=parameter.name,
         )
-    if parameter.name == "_id":
+    if modifier == "missing" and parameter.bit:
+        _missing(clauses, parameter, texts)
+    elif parameter.name == "_id":
         _ids(clauses, parameter, modifier, texts)
     elif parameter.kind == "date":
         _dates(clauses, parameter, modifier, texts)
@@ -97,7 +109,6 @@ def _ids(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[str]
 def _tokens(
     clauses: Clauses, parameter: Parameter, modifier: str, texts: list[str], base_url: str
 ) -> None:
-    column = "r.codes" if parameter.wide else "r.tokens"
     if parameter.kind == "reference":
         if modifier and modifier not in parameter.targets:
             raise unknown_modifier(parameter, modifier)
@@ -106,10 +117,19 @@ def _tokens(
         if modifier not in ("", "not"):
             raise unknown_modifier(parameter, modifier)
         found = [h for text in texts for h in _code(parameter, text)]
-    negated = "not " if modifier == "not" else ""
-    clauses.add(
-        negated + column + " && {0}::bigint[]", found, driven=parameter.wide and not negated
-    )
+    if modifier == "not":
+        clauses.add("not r.tokens && {0}::bigint[]", found)
+    else:
+        clauses.add("r.tokens && {0}::bigint[]", found, driven=True)
+
+
+def _missing(clauses: Clauses, parameter: Parameter, texts: list[str]) -> None:
+    if texts not in (["true"], ["false"]):
+        raise InvalidRequest(
+            f"{parameter.name}:missing is true or false", expression=parameter.name
+        )
+    way = "=" if texts == ["true"] else "<>"
+    clauses.add(f"r.present & {{0}}::bigint {way} 0", parameter.bit)
 
 
 def _code(parameter: Parameter, text: str) -> Iterator[int]:
@@ -143,38 +163,51 @@ def _identifiers(
 ) -> None:
     if modifier:
         raise unknown_modifier(parameter, modifier)
-
     kind = types.name(clauses.type)
+    ways: list[str] = []
+    values: list[int] = []
+    for text in texts:
+        system, bar, value = _whole(parameter, text).rpartition("|")
+        way = f"i.hash = {{{len(values)}}}"
+        values.append(index.identifier(kind, value))
+        if bar:
+            way += f" and i.system = {{{len(values)}}}"
+            values.append(index.token("", system))
+        ways.append(way)
     clauses.add(
-        "(r.patient_key, r.id) in (select i.patient_key, i.id from resource_identifier i"
-        " where i.hash = any({0}::bigint[]))",
-        [index.identifier(kind, _whole(parameter, text)) for text in texts],
+        "(r.patient_key, r.id) in (select i.patient_key, i.id from resource_identifier i"  # noqa: S608
+        f" where {' or '.join(ways)})",
+        *values,
         driven=True,
     )
 
 
 def _strings(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[str]) -> None:
-    if modifier not in ("", "exact", "contains"):
+    phone = parameter.kind == "phone"
+    if modifier not in (("",) if phone else ("", "exact", "contains")):
         raise unknown_modifier(parameter, modifier)
-    patterns = []
+    if modifier == "exact":
+        exact = [index.token(f"{parameter.name}:exact", text) for text in texts]
+        clauses.add("r.tokens && {0}::bigint[]", exact, driven=True)
+        return
+    ways: list[str] = []
+    values: list[Any] = [clauses.type, parameter.name]
     for text in texts:
-        plain = (
-            (spelling.digits(text) or spelling.normal(text))
-            if parameter.kind == "phone"
-            else spelling.normal(text)
-        )
-        escaped = re.sub(r"([\\%_])", r"\\\1", plain)
-        before = "%" if modifier == "contains" else ""
-        patterns.append(before + escaped + ("" if modifier == "exact" else "%"))
+        number = len(values)
+        if phone:
+            ways.append(f"t.value = {{{number}}}")
+            values.append(index.phone(text.rpartition("|")[2]))
+        elif modifier == "contains":
+            ways.append(f"position({{{number}}} in t.value) > 0")
+            values.append(spelling.normal(text))
+        else:
+            ways.append(f"t.value >= {{{number}}} and t.value < {{{number + 1}}}")
+            plain = spelling.normal(text)
+            values += [plain, plain + "\U0010ffff"]
     clauses.add(
-        "(r.patient_key, r.id) in (select t.patient_key, t.id from resource_text t"
-        " where t.type = {0} and t.parameter = {1} and t.value like any({2}::text[]))"
-        if len(patterns) > 1
-        else "(r.patient_key, r.id) in (select t.patient_key, t.id from resource_text t"
-        " where t.type = {0} and t.parameter = {1} and t.value like {2}::text)",
-        clauses.type,
-        parameter.name,
-        patterns if len(patterns) > 1 else patterns[0],
+        "(r.patient_key, r.id) in (select t.patient_key, t.id from resource_text t"  # noqa: S608
+        f" where t.type = {{0}} and t.parameter = {{1}} and ({' or '.join(ways)}))",
+        *values,
         driven=True,
     )
 
@@ -197,6 +230,13 @@ _DATE = {
 }
 
 
+def ends(parameter: Parameter) -> tuple[str, str]:
+    """Where a row holds the two ends of a date."""
+    if parameter.slot == 0:
+        return "r.at_start", "r.at_end"
+    return f"r.moments[{parameter.slot * 2 - 1}]", f"r.moments[{parameter.slot * 2}]"
+
+
 def _dates(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[str]) -> None:
     if modifier:
         raise unknown_modifier(parameter, modifier)
@@ -204,9 +244,10 @@ def _dates(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[st
         start = end = "r.updated"
         given = "true"
     else:
-        start = "coalesce(r.at_start, '-infinity')"
-        end = "coalesce(r.at_end, 'infinity')"
-        given = "(r.at_start is not null or r.at_end is not null)"
+        first, last = ends(parameter)
+        start = f"coalesce({first}, '-infinity')"
+        end = f"coalesce({last}, 'infinity')"
+        given = f"({first} is not null or {last} is not null)"
     alternatives: list[str] = []
     values: list[Any] = []
     for text in texts:
@@ -230,6 +271,6 @@ def _dates(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[st
 
 def references(body: Body, parameter: Parameter) -> Iterator[str]:
     """The references that a parameter reads in a resource."""
-    for value in index.values_of(parameter.path)(body):
+    for value in index.values(body, parameter.path):
         if isinstance(value, dict) and isinstance(value.get("reference"), str):
             yield value["reference"]

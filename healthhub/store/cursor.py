@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from healthhub.errors import InvalidRequest
+from healthhub.store.conditions import ends
 from healthhub.store.parameters import Parameter
 
 
@@ -22,13 +23,17 @@ class Order:
     value: str
     descending: bool
 
-    @property
-    def sql(self) -> str:
-        """The ORDER BY; rows without a value come last in either direction."""
+    def by(self, *, driven: bool) -> str:
+        """The ORDER BY; rows without a value come last in either direction.
+
+        Where an index finds few rows (``driven``), the id is made an expression that no index
+        has: a limit would tempt the planner to walk the ids of a whole type instead.
+        """
         way = "desc" if self.descending else "asc"
+        key = "uuid_send(r.id)" if driven else "r.id"
         if self.value == "null::timestamptz":
-            return f"r.id {way}"
-        return f"({self.value} is null), {self.value} {way}, r.id"
+            return f"{key} {way}"
+        return f"({self.value} is null), {self.value} {way}, {key}"
 
 
 BY_ID = Order("null::timestamptz", False)
@@ -45,7 +50,7 @@ def order_of(resource_type: str, sort: str, known: Mapping[str, Parameter]) -> O
     if name == "_lastUpdated":
         return Order("r.updated", descending)
     if name in known and known[name].kind == "date":
-        return Order("r.at_start", descending)
+        return Order(ends(known[name])[0], descending)
     dates = [p.name for p in known.values() if p.kind == "date"]
     raise InvalidRequest(
         f"{resource_type} can be sorted by one of {', '.join(['_id', *dates])}; "

@@ -45,6 +45,7 @@ def update(
         raise Conflict("another writer was at work on this resource; send it again")
     current, old = before
     stamp = _after(old)
+    known: Body | None = None
     version = rows.Current(
         resource_type, key, owner(body), current.version + 1, stamp, None, False, body
     )
@@ -56,7 +57,7 @@ def update(
         gone = elements.of_body(known, stamp, elements.unpack_stamps(old.stamps))
         erased = {name: (stamp, {}) for name in gone if name not in said}
         version.stamps = elements.pack_stamps(said | erased, stamp)
-    return _replace(connection, version, current.patient)
+    return _replace(connection, version, rows.Before(current.patient, known))
 
 
 def delete(
@@ -78,7 +79,9 @@ def delete(
         True,
         {"resourceType": resource_type, "id": fhir_id},
     )
-    return _replace(connection, version, current.patient)
+    return _replace(
+        connection, version, rows.Before(current.patient, wire.reload(current.json))
+    )
 
 
 def _insert(connection: Connection, resource_type: str, body: Body) -> Stored:
@@ -91,7 +94,7 @@ def _insert(connection: Connection, resource_type: str, body: Body) -> Stored:
     return _stored(version, updated)
 
 
-def _replace(connection: Connection, version: rows.Current, before: UUID) -> Stored:
+def _replace(connection: Connection, version: rows.Current, before: rows.Before) -> Stored:
     updated = clock.now()
     rows.replace(connection, [version], [before], updated)
     return _stored(version, updated)

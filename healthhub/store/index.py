@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import blake2b
@@ -11,26 +11,43 @@ from typing import Any
 
 from healthhub.model.resource import Body
 from healthhub.store import dates, spelling
-from healthhub.store.parameters import Parameter, parameters
+from healthhub.store.parameters import SHARED_PARAMETERS, Parameter, parameters
 
 
 @dataclass(slots=True)
 class Index:
-    """The index entries of one resource."""
+    """The index entries of one resource.
 
-    tokens: set[int]
-    codes: set[int]
-    identifiers: set[int]
-    texts: set[tuple[str, str]]
-    start: datetime | None = None
-    end: datetime | None = None
+    ``tokens``: hashes of codes, references and exact strings; ``identifiers``: hashes of value
+    and of system; ``texts``: parameter and normal form; ``present``: bits of the parameters
+    that have a value; ``dates``: ends of the dates by slot.
+    """
 
+    tokens: set[int] = field(default_factory=set)
+    identifiers: set[tuple[int, int]] = field(default_factory=set)
+    texts: set[tuple[str, str]] = field(default_factory=set)
+    present: int = 0
+    dates: dict[int, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
+
+    @property
+    def moments(self) -> list[datetime | None] | None:
+        """The ends of all dates but the clinical one, in order of their slots."""
+        last = max(self.dates, default=0)
+        if last == 0:
+            return None
+        return [
+            end for slot in range(1, last + 1) for end in self.dates.get(slot, (None, None))
+        ]
+
+
+Take = Callable[[Index, Any], bool]
+"""Enters one value; tells whether it was one."""
 
 ANY_SYSTEM = "*|"
 """Stands before a plain code (status, gender): its system is not in the body, any will do."""
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=100_000)
 def token(parameter: str, value: str) -> int:
     """The 8-byte hash under which a value of a parameter stands."""
     digest = blake2b(f"{parameter}\x1f{value}".encode(), digest_size=8).digest()
@@ -38,164 +55,143 @@ def token(parameter: str, value: str) -> int:
 
 
 def identifier(resource_type: str, value: str) -> int:
-    """The hash of an identifier, ``system|value`` or ``value`` alone."""
+    """The hash of an identifier's value."""
     digest = blake2b(f"{resource_type}\x1f{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def of(body: Body) -> Index:
     """All index entries of a resource."""
-    index = Index(set(), set(), set(), set())
-    for extract in _extractors(body["resourceType"]):
-        extract(body, index)
-    for tag in body.get("meta", {}).get("tag", ()):
-        index.tokens.update(_coding("_tag", tag))
+    index = Index()
+    plan = _plan(body["resourceType"])
+    for name, found in body.items():
+        for steps, bit, take in plan.get(name, ()):
+            for value in _walk(found, steps, 0) if steps else _each(found):
+                if take(index, value):
+                    index.present |= bit
     return index
 
 
 @cache
-def _extractors(resource_type: str) -> tuple[Callable[[Body, Index], None], ...]:
-    found = [
-        _extractor(resource_type, parameter)
-        for parameter in parameters(resource_type)
-        if not parameter.name.startswith("_") and parameter.targets != ("Patient",)
-    ]
-    if not parameters(resource_type):
-        found.append(_identifiers(resource_type, Parameter("", "identifier", "identifier", "")))
-    return tuple(found)
+def _plan(resource_type: str) -> dict[str, list[tuple[tuple[str, ...], int, Take]]]:
+    """What to do with each top-level element of a type."""
+    plan: dict[str, list[tuple[tuple[str, ...], int, Take]]] = {}
+    for parameter in parameters(resource_type) or SHARED_PARAMETERS:
+        take = _take(resource_type, parameter)
+        for path in parameter.path.split("|") if take else ():
+            first, *steps = path.split(".")
+            plan.setdefault(first, []).append((tuple(steps), parameter.bit, take))
+    return plan
 
 
-def _extractor(resource_type: str, parameter: Parameter) -> Callable[[Body, Index], None]:
-    if parameter.kind == "identifier":
-        return _identifiers(resource_type, parameter)
-    if parameter.kind == "date":
-        return _date(parameter)
-    if parameter.kind in ("string", "phone"):
-        return _texts(parameter)
-    return _tokens(parameter)
+def _take(resource_type: str, parameter: Parameter) -> Take | None:
+    name = parameter.name
+    if name in ("_id", "_lastUpdated", "_source"):
+        return None
+    match parameter.kind:
+        case "identifier":
+            return lambda index, value: _identifier(resource_type, index, value)
+        case "date":
+            return lambda index, value: _date(parameter.slot, index, value)
+        case "string" | "phone":
+            return lambda index, value: _texts(parameter, index, value)
+        case "reference":
+            own = parameter.targets == ("Patient",)
+            return lambda index, value: _reference(name, own, index, value)
+    return lambda index, value: _token(name, index, value)
 
 
-def _tokens(parameter: Parameter) -> Callable[[Body, Index], None]:
-    values, name = values_of(parameter.path), parameter.name
-    of_value = _reference if parameter.kind == "reference" else _token
-
-    def extract(body: Body, index: Index) -> None:
-        into = index.codes if parameter.wide else index.tokens
-        for value in values(body):
-            into.update(of_value(name, value))
-
-    return extract
-
-
-def _identifiers(resource_type: str, parameter: Parameter) -> Callable[[Body, Index], None]:
-    values = values_of(parameter.path)
-
-    def extract(body: Body, index: Index) -> None:
-        for value in values(body):
-            if text := value.get("value"):
-                index.identifiers.add(identifier(resource_type, text))
-                index.identifiers.add(
-                    identifier(resource_type, f"{value.get('system', '')}|{text}")
-                )
-
-    return extract
+def _token(name: str, index: Index, value: Any) -> bool:
+    if not isinstance(value, dict):
+        plain = str(value).lower() if isinstance(value, bool) else value
+        index.tokens.add(token(name, f"{ANY_SYSTEM}{plain}"))
+        return True
+    for coding in value.get("coding", (value,)):
+        if code := coding.get("code"):
+            index.tokens.add(token(name, code))
+            index.tokens.add(token(name, f"{coding.get('system', '')}|{code}"))
+    return True
 
 
-def _date(parameter: Parameter) -> Callable[[Body, Index], None]:
-    values = values_of(parameter.path)
-
-    def extract(body: Body, index: Index) -> None:
-        for value in values(body):
-            period = value if isinstance(value, dict) else {"start": value, "end": value}
-            start = dates.span(period.get("start", ""))
-            end = dates.span(period.get("end", ""))
-            index.start = start[0] if start else None
-            index.end = end[1] if end else None
-            return
-
-    return extract
+def _reference(name: str, own: bool, index: Index, value: Any) -> bool:
+    """The patient is not entered: it is in the row's key."""
+    text = value.get("reference") if isinstance(value, dict) else None
+    if text and not (own and text.startswith("Patient/")):
+        index.tokens.add(token(name, text))
+    return bool(value)
 
 
-def _texts(parameter: Parameter) -> Callable[[Body, Index], None]:
-    values, name = values_of(parameter.path), parameter.name
-
-    def extract(body: Body, index: Index) -> None:
-        for value in values(body):
-            for text in _strings(value):
-                forms = (
-                    (spelling.digits(text) or spelling.normal(text),)
-                    if parameter.kind == "phone"
-                    else spelling.name_forms(text)
-                    if name in ("name", "family", "given")
-                    else (spelling.normal(text),)
-                )
-                index.texts.update((name, form) for form in forms if form)
-
-    return extract
+def _identifier(resource_type: str, index: Index, value: Any) -> bool:
+    text = value.get("value")
+    if text:
+        system = value.get("system", "")
+        index.identifiers.add((identifier(resource_type, text), token("", system)))
+    return bool(text)
 
 
-_TEXT_PARTS = [
-    "text",
-    "family",
-    "given",
-    "prefix",
-    "suffix",
-    "line",
-    "city",
-    "district",
-    "state",
-    "country",
-    "postalCode",
-    "value",
-]
+def _date(slot: int, index: Index, value: Any) -> bool:
+    if isinstance(value, dict):
+        start, end = dates.span(value.get("start", "")), dates.span(value.get("end", ""))
+        both = (start[0] if start else None, end[1] if end else None)
+    else:
+        both = dates.span(value) or (None, None)
+    if both == (None, None):
+        return False
+    index.dates[slot] = both
+    return True
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _texts(parameter: Parameter, index: Index, value: Any) -> bool:
+    name = parameter.name
+    for text in strings(name, value):
+        if parameter.kind == "phone":
+            index.texts.add((name, phone(text)))
+            continue
+        index.tokens.add(token(f"{name}:exact", text))
+        named = name in ("name", "family", "given")
+        forms = spelling.name_forms(text) if named else (spelling.normal(text),)
+        index.texts.update((name, form) for form in forms if form)
+    return bool(value)
+
+
+def phone(text: str) -> str:
+    """The form under which a phone number or other address stands."""
+    plain = spelling.normal(text)
+    return plain if any(c.isalpha() for c in plain) else spelling.digits(text)
+
+
+_TEXT_PARTS = (
+    "text family given prefix suffix line city district state country postalCode".split()
+)
+
+
+def strings(name: str, value: Any) -> Iterator[str]:
+    """The strings of a HumanName, Address, ContactPoint or plain element."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for part in _TEXT_PARTS:
-            found = value.get(part)
-            if isinstance(found, str):
-                yield found
-            elif isinstance(found, list):
-                yield from (entry for entry in found if isinstance(entry, str))
+        return
+    if value.get("value") and value.get("system") in _SYSTEMS.get(name, (value.get("system"),)):
+        yield value["value"]
+    for part in _TEXT_PARTS:
+        yield from (entry for entry in _each(value.get(part, ())) if isinstance(entry, str))
+    if value.get("family") and value.get("given") and not value.get("text"):
+        yield value["family"] + "".join(value["given"])
 
 
-def _token(name: str, value: Any) -> Iterator[int]:
-    if isinstance(value, dict):
-        for coding in value.get("coding", (value,) if "code" in value else ()):
-            yield from _coding(name, coding)
-    elif isinstance(value, bool):
-        yield token(name, "true" if value else "false")
-    else:
-        yield token(name, f"{ANY_SYSTEM}{value}")
+_SYSTEMS = {"phone": ("phone", "sms"), "email": ("email",)}
 
 
-def _coding(name: str, coding: Body) -> Iterator[int]:
-    if code := coding.get("code"):
-        yield token(name, code)
-        yield token(name, f"{coding.get('system', '')}|{code}")
+def _each(found: Any) -> Iterable[Any]:
+    return found if isinstance(found, list | tuple) else (found,)
 
 
-def _reference(name: str, value: Any) -> Iterator[int]:
-    if text := value.get("reference"):
-        yield token(name, text)
+def values(body: Body, path: str) -> Iterator[Any]:
+    """The values that a parameter's path reaches in a resource."""
+    for way in path.split("|"):
+        yield from _walk(body, tuple(way.split(".")), 0)
 
 
-@cache
-def values_of(path: str) -> Callable[[Body], Iterator[Any]]:
-    """The reader of a parameter's path: gives what stands there, lists gone through."""
-    choices = [choice.split(".") for choice in path.split("|")]
-
-    def walk(body: Body) -> Iterator[Any]:
-        for steps in choices:
-            yield from _walk(body, steps, 0)
-
-    return walk
-
-
-def _walk(value: Any, steps: list[str], depth: int) -> Iterator[Any]:
+def _walk(value: Any, steps: tuple[str, ...], depth: int) -> Iterator[Any]:
     if isinstance(value, list):
         for entry in value:
             yield from _walk(entry, steps, depth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 
@@ -11,8 +11,9 @@ from functools import cache
 class Parameter:
     """One search parameter of one type (http://hl7.org/fhir/R4/searchparameter-registry.html).
 
-    ``kind`` is FHIR's (token, reference, date, string, uri). A date parameter reads the row's
-    clinical date. ``wide`` parameters have an index over all patients.
+    ``kind`` is FHIR's, with two finer ones: identifier and phone are tokens to the world.
+    ``bit`` marks in a row that the resource has a value (:missing); 0 for those of all types.
+    ``slot`` numbers the dates of a type: 0 is the row's clinical date.
     """
 
     name: str
@@ -20,28 +21,34 @@ class Parameter:
     path: str
     doc: str
     targets: tuple[str, ...] = ()
-    wide: bool = False
+    bit: int = 0
+    slot: int = 0
 
 
 _PERFORMERS = "Practitioner PractitionerRole Organization Patient"
 
-# name kind path [targets] -- one line a parameter. A kind with "+" has an index over all
-# patients. Paths: dots step into elements, lists are gone through, | is "or".
+# One line a parameter: name, kind, path | what it means > types that it may refer to. Paths: dots
+# step into elements, lists are gone through, | is "or". The first date of a type is its clinical
+# date. Rows hold positions within a type, so a new line goes to the type's end.
 _TABLE = """
 Patient
   identifier     identifier identifier          | A patient's identifier
-  name           string+    name                | Any part of the name; Chinese names also by pinyin
-  family         string+    name.family         | Family name
-  given          string+    name.given          | Given name
-  phone          phone+     telecom             | A phone number
-  telecom        phone+     telecom             | A phone number or address of any system
-  address        string+    address             | Any part of an address
+  name           string     name                | Any part of the name; Chinese names also by pinyin
+  family         string     name.family         | Family name
+  given          string     name.given          | Given name
+  phone          phone      telecom             | A phone number
+  telecom        phone      telecom             | A phone number or address of any system
+  address        string     address             | Any part of an address
   birthdate      date       birthDate           | Date of birth
   gender         token      gender              | Administrative gender
   active         token      active              | Whether the record is in use
   deceased       token      deceasedBoolean     | Whether the patient is known to have died
   link           reference  link.other          | Patients linked to it                   > Patient RelatedPerson
   organization   reference  managingOrganization | The custodian of the record            > Organization
+  email          phone      telecom             | An e-mail address
+  death-date     date       deceasedDateTime    | When the patient died
+  general-practitioner reference generalPractitioner | The family doctor                  > Practitioner PractitionerRole Organization
+  language       token      communication.language | A language of communication
 Encounter
   identifier     identifier identifier          | A visit number
   status         token      status              | Status of the visit
@@ -54,10 +61,13 @@ Encounter
   service-provider reference serviceProvider    | The institution                         > Organization
   part-of        reference  partOf              | The visit it is part of                 > Encounter
   diagnosis      reference  diagnosis.condition | The diagnosis                           > Condition Procedure
-  reason-code    token+     reasonCode          | Coded reason
+  reason-code    token      reasonCode          | Coded reason
+  participant-type token    participant.type    | Role of who took part
+  reason-reference reference reasonReference    | The reason                              > Condition Observation Procedure
+  appointment    reference  appointment         | The booking                             > Appointment
 Condition
   identifier     identifier identifier          | Business identifier
-  code           token+     code                | The condition
+  code           token      code                | The condition
   category       token      category            | Problem list or encounter diagnosis
   clinical-status token     clinicalStatus      | Active, resolved, ...
   verification-status token verificationStatus  | Confirmed, provisional, ...
@@ -65,9 +75,12 @@ Condition
   asserter       reference  asserter            | Who asserts it                          > Practitioner PractitionerRole Patient RelatedPerson
   severity       token      severity            | Severity
   recorded-date  date       recordedDate        | When it was recorded
+  onset-date     date       onsetDateTime|onsetPeriod | When it began
+  abatement-date date       abatementDateTime|abatementPeriod | When it ended
+  body-site      token      bodySite            | Where in the body
 Observation
   identifier     identifier identifier          | Business identifier
-  code           token+     code                | What was observed
+  code           token      code                | What was observed
   category       token      category            | laboratory, vital-signs, ...
   status         token      status              | Status of the result
   date           date       effectiveDateTime|effectivePeriod|effectiveInstant | Clinically relevant time
@@ -79,9 +92,15 @@ Observation
   has-member     reference  hasMember           | Member of a panel                       > Observation
   derived-from   reference  derivedFrom         | What it was derived from                > Observation DocumentReference
   value-concept  token      valueCodeableConcept | A coded value
+  component-code token      component.code      | What a component tells
+  combo-code     token      code|component.code | What was observed, as a whole or a component
+  value-string   string     valueString         | A value in words
+  method         token      method              | Method
+  data-absent-reason token  dataAbsentReason    | Why there is no value
+  part-of        reference  partOf              | What it is part of                      > Procedure Immunization ImagingStudy
 DiagnosticReport
   identifier     identifier identifier          | Report number
-  code           token+     code                | The report
+  code           token      code                | The report
   category       token      category            | Service section
   status         token      status              | Status of the report
   date           date       effectiveDateTime|effectivePeriod | Clinically relevant time
@@ -92,10 +111,11 @@ DiagnosticReport
   performer      reference  performer           | Who is responsible                      > {performers}
   results-interpreter reference resultsInterpreter | Who interpreted                      > Practitioner PractitionerRole
   conclusion     token      conclusionCode      | Coded conclusion
+  issued         date       issued              | When it was issued
 ServiceRequest
   identifier     identifier identifier          | Order number
   requisition    identifier requisition         | Number of the request form
-  code           token+     code                | What is requested
+  code           token      code                | What is requested
   category       token      category            | Kind of service
   status         token      status              | Status
   intent         token      intent              | order, plan, ...
@@ -105,9 +125,12 @@ ServiceRequest
   requester      reference  requester           | Who asks                                > {performers}
   performer      reference  performer           | Who shall do it                         > {performers}
   specimen       reference  specimen            | The specimen                            > Specimen
+  occurrence     date       occurrenceDateTime|occurrencePeriod | When it is to be done
+  based-on       reference  basedOn             | What it follows from                    > ServiceRequest CarePlan MedicationRequest
+  body-site      token      bodySite            | Where in the body
 MedicationRequest
   identifier     identifier identifier          | Prescription number
-  code           token+     medicationCodeableConcept | The medicine
+  code           token      medicationCodeableConcept | The medicine
   status         token      status              | Status
   intent         token      intent              | order, plan, ...
   category       token      category            | Inpatient, outpatient, ...
@@ -115,9 +138,10 @@ MedicationRequest
   authoredon     date       authoredOn          | When it was written
   encounter      reference  encounter           | The visit                               > Encounter
   requester      reference  requester           | The prescriber                          > {performers}
+  medication     reference  medicationReference | The medicine as a resource              > Medication
 AllergyIntolerance
   identifier     identifier identifier          | Business identifier
-  code           token+     code                | The substance
+  code           token      code                | The substance
   category       token      category            | food, medication, ...
   clinical-status token     clinicalStatus      | active, resolved, ...
   verification-status token verificationStatus  | confirmed, ...
@@ -125,45 +149,54 @@ AllergyIntolerance
   type           token      type                | allergy or intolerance
   date           date       recordedDate        | When it was recorded
   recorder       reference  recorder            | Who recorded it                         > Practitioner PractitionerRole Patient
+  onset          date       onsetDateTime       | When it began
+  last-date      date       lastOccurrence      | When it last occurred
+  manifestation  token      reaction.manifestation | How it shows
+  severity       token      reaction.severity   | Severity of a reaction
 Procedure
   identifier     identifier identifier          | Business identifier
-  code           token+     code                | The procedure
+  code           token      code                | The procedure
   category       token      category            | Its kind
   status         token      status              | Status
   date           date       performedDateTime|performedPeriod | When it was done
   encounter      reference  encounter           | The visit                               > Encounter
   performer      reference  performer.actor     | Who did it                              > {performers}
   based-on       reference  basedOn             | The request                             > ServiceRequest CarePlan
+  reason-code    token      reasonCode          | Why it was done
+  location       reference  location            | Where                                   > Location
+  part-of        reference  partOf              | The procedure it is part of             > Procedure
 Immunization
   identifier     identifier identifier          | Business identifier
-  vaccine-code   token+     vaccineCode         | The vaccine
+  vaccine-code   token      vaccineCode         | The vaccine
   status         token      status              | completed, not-done, ...
   date           date       occurrenceDateTime  | When it was given
   lot-number     string     lotNumber           | Batch
   location       reference  location            | Where                                   > Location
   performer      reference  performer.actor     | Who gave it                             > {performers}
   status-reason  token      statusReason        | Why not done
+  target-disease token      protocolApplied.targetDisease | What it protects from
+  manufacturer   reference  manufacturer        | The maker                               > Organization
 Organization
   identifier     identifier identifier          | Its code
-  name           string+    name|alias          | Its name
+  name           string     name|alias          | Its name
   active         token      active              | Whether it is in use
   type           token      type                | Its kind
-  address        string+    address             | Any part of an address
+  address        string     address             | Any part of an address
   partof         reference  partOf              | The organisation it is part of          > Organization
 Practitioner
   identifier     identifier identifier          | Staff or licence number
-  name           string+    name                | Any part of the name
-  family         string+    name.family         | Family name
-  given          string+    name.given          | Given name
+  name           string     name                | Any part of the name
+  family         string     name.family         | Family name
+  given          string     name.given          | Given name
   active         token      active              | Whether the record is in use
   gender         token      gender              | Gender
-  phone          phone+     telecom             | A phone number
+  phone          phone      telecom             | A phone number
 Location
   identifier     identifier identifier          | Its code
-  name           string+    name|alias          | Its name
+  name           string     name|alias          | Its name
   status         token      status              | active, ...
   type           token      type                | Its kind
-  address        string+    address             | Any part of an address
+  address        string     address             | Any part of an address
   organization   reference  managingOrganization | Who runs it                            > Organization
   partof         reference  partOf              | The place it is part of                 > Location
 Specimen
@@ -174,13 +207,13 @@ Specimen
   collected      date       collection.collectedDateTime|collection.collectedPeriod | When it was taken
 MedicationDispense
   identifier     identifier identifier          | Business identifier
-  code           token+     medicationCodeableConcept | The medicine
+  code           token      medicationCodeableConcept | The medicine
   status         token      status              | Status
   whenhandedover date       whenHandedOver      | When it was handed over
   prescription   reference  authorizingPrescription | The prescription                    > MedicationRequest
 DocumentReference
   identifier     identifier masterIdentifier|identifier | Document number
-  type           token+     type                | Kind of document
+  type           token      type                | Kind of document
   category       token      category            | Category
   status         token      status              | Status
   date           date       date                | When it was made
@@ -197,7 +230,7 @@ Coverage
   type           token      type                | Kind of insurance
 RelatedPerson
   identifier     identifier identifier          | Business identifier
-  name           string+    name                | Any part of the name
+  name           string     name                | Any part of the name
   relationship   token      relationship        | Relationship
 """
 
@@ -254,33 +287,35 @@ def _all() -> dict[str, tuple[Parameter, ...]]:
     resource_type = ""
     for line in _TABLE.format(performers=_PERFORMERS).strip().splitlines():
         if not line.startswith(" "):
-            table[line] = []
             resource_type = line
+            table[resource_type] = list(_owner(resource_type))
             continue
         left, doc = line.rsplit(" | ", 1)
         name, kind, path = left.split(None, 2)
         doc, _, targets = doc.partition(">")
-        table[resource_type].append(
+        found = table[resource_type]
+        found.append(
             Parameter(
                 name,
-                kind.removesuffix("+"),
+                kind,
                 path.strip(),
                 doc.strip(),
                 tuple(targets.split()),
-                kind.endswith("+"),
+                1 << len(found),
+                sum(other.kind == "date" for other in found) if kind == "date" else 0,
             )
         )
-    return {kind: (*_owner(kind), *found) for kind, found in table.items()}
+    return {kind: tuple(found) for kind, found in table.items()}
 
 
 def _owner(resource_type: str) -> tuple[Parameter, ...]:
     path = OWNERS.get(resource_type, "subject")
     if not path:
         return ()
-    patient = Parameter("patient", "reference", path, "The patient", ("Patient",))
+    patient = Parameter("patient", "reference", path, "The patient", ("Patient",), 1)
     if path != "subject":
         return (patient,)
-    return (patient, Parameter("subject", "reference", path, "The subject", ("Patient",)))
+    return (patient, replace(patient, name="subject", doc="The subject", bit=2))
 
 
 def parameters(resource_type: str) -> tuple[Parameter, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -55,11 +56,19 @@ def with_meta(body: Body, version: int, updated: datetime) -> Body:
     return head | {name: value for name, value in body.items() if name not in head}
 
 
-_INSERT = """copy resource (patient_key, id, event_at, message, updated, at_start, at_end, version,
-    type, authority, deleted, tokens, codes, stamps, body) from stdin (format binary)"""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The version that a next one follows: whose row it was, and what it was found by."""
+
+    patient: UUID
+    body: Body | None
+
+
+_INSERT = """copy resource (patient_key, id, event_at, message, updated, at_start, at_end, present,
+    version, type, authority, deleted, tokens, moments, stamps, body) from stdin (format binary)"""
 _INSERT_TYPES = (
-    "uuid", "uuid", "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "int4",
-    "int2", "int2", "bool", "int8[]", "int8[]", "bytea", "bytea",
+    "uuid", "uuid", "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "int8",
+    "int4", "int2", "int2", "bool", "int8[]", "timestamptz[]", "bytea", "bytea",
 )  # fmt: skip
 
 _HISTORY = """insert into resource_history
@@ -74,21 +83,24 @@ _MOVE = """update resource_history h set patient_key = u.patient
 
 _UPDATE = """update resource r set patient_key = u.patient_key, event_at = u.event_at,
        message = u.message, updated = u.updated, at_start = u.at_start, at_end = u.at_end,
-       version = u.version, authority = u.authority, deleted = u.deleted,
-       tokens = u.tokens::bigint[], codes = u.codes::bigint[], stamps = u.stamps, body = u.body
+       present = u.present, version = u.version, authority = u.authority, deleted = u.deleted,
+       tokens = u.tokens::bigint[], moments = u.moments::timestamptz[], stamps = u.stamps,
+       body = u.body
   from unnest(%b::uuid[], %b::uuid[], %b::timestamptz[], %b::bigint[], %b::timestamptz[],
-              %b::timestamptz[], %b::timestamptz[], %b::int[], %b::smallint[], %b::smallint[],
-              %b::bool[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
-       u(patient_key, id, event_at, message, updated, at_start, at_end, version, type, authority,
-         deleted, tokens, codes, stamps, body)
+              %b::timestamptz[], %b::timestamptz[], %b::bigint[], %b::int[], %b::smallint[],
+              %b::smallint[], %b::bool[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
+       u(patient_key, id, event_at, message, updated, at_start, at_end, present, version, type,
+         authority, deleted, tokens, moments, stamps, body)
  where r.type = u.type and r.id = u.id"""
 
-_UNINDEX = (
-    """delete from resource_identifier i using unnest(%b::uuid[], %b::uuid[]) u(patient_key, id)
-        where i.patient_key = u.patient_key and i.id = u.id""",
-    """delete from resource_text i using unnest(%b::uuid[], %b::uuid[]) u(patient_key, id)
-        where i.patient_key = u.patient_key and i.id = u.id""",
-)
+_UNIDENTIFY = """delete from resource_identifier i
+    using unnest(%b::bigint[], %b::bigint[], %b::uuid[], %b::uuid[]) u(hash, system, patient, id)
+    where i.hash = u.hash and i.system = u.system and i.patient_key = u.patient and i.id = u.id"""
+_UNTEXT = """delete from resource_text t
+    using unnest(%b::uuid[], %b::uuid[], %b::smallint[], %b::text[], %b::text[])
+          u(patient, id, type, parameter, value)
+    where t.type = u.type and t.parameter = u.parameter and t.value = u.value
+      and t.patient_key = u.patient and t.id = u.id"""
 
 
 def insert(conn: Connection, versions: Sequence[Current], updated: datetime) -> None:
@@ -100,13 +112,13 @@ def insert(conn: Connection, versions: Sequence[Current], updated: datetime) -> 
         copy.set_types(_INSERT_TYPES)
         for version, entries in zip(versions, found, strict=True):
             copy.write_row(_row(version, updated, entries))
-    _index(conn, versions, found)
+    _index(conn, *_entries(versions, found))
 
 
 def replace(
-    conn: Connection, versions: Sequence[Current], before: Sequence[UUID], updated: datetime
+    conn: Connection, versions: Sequence[Current], before: Sequence[Before], updated: datetime
 ) -> None:
-    """Store next versions; ``before`` are the patients that the rows belonged to.
+    """Store next versions of what was ``before``.
 
     What was current goes to the history, which follows a row that moves to another patient.
     """
@@ -119,22 +131,20 @@ def replace(
         moved = [
             (number, version.id, version.patient)
             for number, version, old in zip(numbers, versions, before, strict=True)
-            if version.patient != old
+            if version.patient != old.patient
         ]
         if moved:
             cursor.execute(_MOVE, tuple(map(list, zip(*moved, strict=True))))
-        for statement in _UNINDEX:
-            cursor.execute(statement, (list(before), keys))
         found = [_indexed(version) for version in versions]
         rows = [
             _row(version, updated, entries)
             for version, entries in zip(versions, found, strict=True)
         ]
         columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
-        columns[11] = [_array(values) for values in columns[11]]
         columns[12] = [_array(values) for values in columns[12]]
+        columns[13] = [values and _array(values) for values in columns[13]]
         cursor.execute(_UPDATE, columns)
-    _index(conn, versions, found)
+    _reindex(conn, versions, found, before)
 
 
 def restamp(conn: Connection, versions: Sequence[Current]) -> None:
@@ -161,58 +171,94 @@ def restamp(conn: Connection, versions: Sequence[Current]) -> None:
 
 def _indexed(version: Current) -> index.Index:
     if version.deleted:
-        return index.Index(set(), set(), set(), set())
+        return index.Index()
     return index.of(version.body)
 
 
 def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any, ...]:
+    start, end = entries.dates.get(0, (None, None))
     return (
         version.patient,
         version.id,
         version.stamp.at,
         version.stamp.message,
         updated,
-        entries.start,
-        entries.end,
+        start,
+        end,
+        entries.present,
         version.version,
         types.NUMBERS[version.type],
         version.stamp.authority,
         version.deleted,
         sorted(entries.tokens),
-        sorted(entries.codes),
+        entries.moments,
         version.stamps,
         dictionary.pack(wire.dumps(with_meta(version.body, version.version, updated))),
     )
 
 
-def _array(values: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
+def _array(values: Sequence[int | datetime | None]) -> str:
+    return "{" + ",".join("null" if each is None else str(each) for each in values) + "}"
 
 
-def _index(conn: Connection, versions: Sequence[Current], found: Sequence[index.Index]) -> None:
-    identifiers = [
-        (hash_, version.patient, version.id)
-        for version, entries in zip(versions, found, strict=True)
-        for hash_ in entries.identifiers
+Identified = tuple[int, int, UUID, UUID]
+Worded = tuple[UUID, UUID, int, str, str]
+
+
+def _entries(
+    versions: Sequence[Current], found: Sequence[index.Index]
+) -> tuple[list[Identified], list[Worded]]:
+    """The rows of the index tables."""
+    identified: list[Identified] = []
+    worded: list[Worded] = []
+    for version, entries in zip(versions, found, strict=True):
+        patient, key = version.patient, version.id
+        identified += [(value, system, patient, key) for value, system in entries.identifiers]
+        if entries.texts:
+            number = types.NUMBERS[version.type]
+            worded += [(patient, key, number, name, text) for name, text in entries.texts]
+    return identified, worded
+
+
+def _reindex(
+    conn: Connection,
+    versions: Sequence[Current],
+    found: Sequence[index.Index],
+    before: Sequence[Before],
+) -> None:
+    """Bring the index tables from the old versions to the new; most have nothing to change."""
+    olds = [
+        replace_fields(version, patient=old.patient)
+        for version, old in zip(versions, before, strict=True)
     ]
-    texts = [
-        (version.patient, version.id, types.NUMBERS[version.type], name, value)
-        for version, entries in zip(versions, found, strict=True)
-        for name, value in entries.texts
-    ]
+    were = [index.of(old.body) if old.body else index.Index() for old in before]
+    new_identified, new_worded = map(set, _entries(versions, found))
+    old_identified, old_worded = map(set, _entries(olds, were))
+    with conn.cursor(binary=True) as cursor:
+        if gone := old_identified - new_identified:
+            cursor.execute(_UNIDENTIFY, [list(each) for each in zip(*gone, strict=True)])
+        if gone := old_worded - new_worded:
+            cursor.execute(_UNTEXT, [list(each) for each in zip(*gone, strict=True)])
+    _index(conn, list(new_identified - old_identified), list(new_worded - old_worded))
+
+
+def _index(
+    conn: Connection, identified: Sequence[Identified], worded: Sequence[Worded]
+) -> None:
     with conn.cursor() as cursor:
-        if identifiers:
+        if identified:
             with cursor.copy(
-                "copy resource_identifier (hash, patient_key, id) from stdin (format binary)"
+                "copy resource_identifier (hash, system, patient_key, id)"
+                " from stdin (format binary)"
             ) as copy:
-                copy.set_types(("int8", "uuid", "uuid"))
-                for row in identifiers:
+                copy.set_types(("int8", "int8", "uuid", "uuid"))
+                for row in identified:
                     copy.write_row(row)
-        if texts:
+        if worded:
             with cursor.copy(
                 "copy resource_text (patient_key, id, type, parameter, value)"
                 " from stdin (format binary)"
             ) as copy:
                 copy.set_types(("uuid", "uuid", "int2", "text", "text"))
-                for row in texts:
+                for row in worded:
                     copy.write_row(row)

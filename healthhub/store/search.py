@@ -55,7 +55,7 @@ def compile(  # noqa: A001 - the word that the specification of the store uses
                 f"it has {', '.join(sorted(known))}, and {', '.join(CONTROL)}",
                 expression=bare[:64],
             )
-        if parameter.targets == ("Patient",):
+        if parameter.targets == ("Patient",) and _names_patients(modifier, value):
             keys = _patients(parameter, modifier, value, base_url)
             clauses.patients([m for k in keys for m in (cover or {}).get(k, (k,))])
         else:
@@ -80,7 +80,7 @@ def _count(control: Mapping[str, str]) -> int:
 
 def _query(clauses: Clauses, order: Order, control: Mapping[str, str]) -> Query[SearchPage]:
     count = _count(control)
-    where = " and ".join(clauses.sql)
+    where = clauses.where()
     values = dict(clauses.values)
     total = "null::bigint"
     match control.get("_total", "none"):
@@ -96,14 +96,8 @@ def _query(clauses: Clauses, order: Order, control: Mapping[str, str]) -> Query[
         paged += f" and {clause}"
         values |= more
     values["limit"] = max(count, 0) + 1
-    # The materialised form keeps the planner from walking the order of a whole type in search
-    # of few matches; a limit would tempt it to.
-    sql = f"""with found as materialized (select r.* from resource r where {paged})
-        select {rows.COLUMNS}, {order.value}, {total} from found r
-         order by {order.sql} limit %(limit)b::bigint"""  # noqa: S608
-    if not clauses.driven:
-        sql = f"""select {rows.COLUMNS}, {order.value}, {total} from resource r
-             where {paged} order by {order.sql} limit %(limit)b::bigint"""  # noqa: S608
+    sql = f"""select {rows.COLUMNS}, {order.value}, {total} from resource r
+         where {paged} order by {order.by(driven=clauses.driven)} limit %(limit)b::bigint"""  # noqa: S608
     if control.get("_total") and count == 0:
         sql = f"select {total}"
 
@@ -122,6 +116,12 @@ def _query(clauses: Clauses, order: Order, control: Mapping[str, str]) -> Query[
 
 
 _REFERENCE = re.compile(r"(?:(?P<base>https?://.+)/)?(?:Patient/)?(?P<id>[A-Za-z0-9\-.]{1,64})")
+
+
+def _names_patients(modifier: str, value: str) -> bool:
+    """Whether a value of ``subject`` is a patient, and no group, device or place."""
+    kind = re.match(r"([A-Z][A-Za-z]+)/", value)
+    return modifier != "missing" and (kind is None or kind[1] == "Patient")
 
 
 def _patients(parameter: Parameter, modifier: str, value: str, base_url: str) -> list[UUID]:
@@ -147,7 +147,8 @@ def patient_references(resource_type: str, params: Params, base_url: str = "") -
     for name, value in params:
         bare, _, modifier = name.partition(":")
         parameter = known.get(bare)
-        if parameter is not None and parameter.targets == ("Patient",):
+        named = parameter is not None and parameter.targets == ("Patient",)
+        if parameter is not None and named and _names_patients(modifier, value):
             found.update(_patients(parameter, modifier, value, base_url))
     return found
 

@@ -47,7 +47,7 @@ class _Row:
     stamps: bytes | None
     deleted: bool
     settled: bool
-    packed: bytes
+    body: Body | None
 
 
 def write(
@@ -70,7 +70,7 @@ def write(
     updated = clock.now()
     new: list[rows.Current] = []
     changed: list[rows.Current] = []
-    owners: list[UUID] = []
+    olds: list[rows.Before] = []
     restated: list[rows.Current] = []
     for key in sorted(rest, key=lambda key: (types.NUMBERS[key[0]], key[1])):
         row = current.get(key)
@@ -79,7 +79,7 @@ def write(
             new.append(version)
         elif action == "updated":
             changed.append(version)
-            owners.append(row.patient)
+            olds.append(rows.Before(row.patient, row.body))
         elif version.stamp != row.stamp or version.stamps != row.stamps:
             restated.append(version)
         before = row.patient if row and row.patient != version.patient else None
@@ -93,7 +93,7 @@ def write(
             before,
         )
     rows.insert(connection, new, updated)
-    rows.replace(connection, changed, owners, updated)
+    rows.replace(connection, changed, olds, updated)
     rows.restamp(connection, restated)
     return list(written.values())
 
@@ -130,7 +130,7 @@ def _merged(
             resource_type, id_, newest.patient, 1, newest.stamp, None, False, newest.body
         )
         return version, "created"
-    old = wire.reload(dictionary.unpack(row.packed)) if row and not row.deleted else None
+    old = row.body if row else None
     state: Elements = {}
     if row is not None:
         others = elements.unpack_stamps(row.stamps)
@@ -210,7 +210,8 @@ def _read(connection: Connection, keys: Iterable[Key], *, lock: bool) -> dict[Ke
 def _row(row: tuple[Any, ...]) -> _Row:
     _, _, patient, version, authority, at, message, stamps, deleted, settled, packed = row
     stamp = Stamp(authority, at, message)
-    return _Row(patient, version, stamp, stamps, deleted, settled, packed)
+    body = None if deleted else wire.reload(dictionary.unpack(packed))
+    return _Row(patient, version, stamp, stamps, deleted, settled, body)
 
 
 class _Recent:

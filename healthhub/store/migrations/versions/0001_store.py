@@ -23,12 +23,13 @@ create table resource (
     updated timestamptz not null,
     at_start timestamptz,           -- clinical date, both ends
     at_end timestamptz,
+    present bigint not null,        -- which search parameters have a value
     version integer not null,
     type smallint not null,
     authority smallint not null,
     deleted boolean not null,
-    tokens bigint[] not null,       -- hashes of token and reference values
-    codes bigint[] not null,        -- hashes of those that are searched over all patients
+    tokens bigint[] not null,       -- hashes of codes, references and exact strings
+    moments timestamptz[],          -- both ends of the type's other dates
     stamps bytea,
     body bytea not null,            -- wire JSON, packed
     primary key (patient_key, type, id)
@@ -36,7 +37,7 @@ create table resource (
 alter table resource alter column body set storage external;
 -- The directory of ids: the one index that does not lead with the patient.
 create unique index resource_id on resource (type, id);
-create index resource_codes on resource using gin (codes);
+create index resource_tokens on resource using gin (tokens);
 
 create table resource_history (
     patient_key uuid not null,
@@ -52,12 +53,12 @@ create table resource_history (
 alter table resource_history alter column body set storage external;
 
 create table resource_identifier (
-    hash bigint not null,           -- of type, system and value, and of type and value alone
+    hash bigint not null,           -- of type and value
+    system bigint not null,         -- hash of the system
     patient_key uuid not null,
-    id uuid not null,
-    primary key (hash, patient_key, id)
-) with (fillfactor = 100);
-create index resource_identifier_of on resource_identifier (patient_key, id);
+    id uuid not null
+);
+create index resource_identifier_hash on resource_identifier (hash);
 
 -- Names, phones and addresses, normalised for search.
 create table resource_text (
@@ -68,7 +69,6 @@ create table resource_text (
     value text collate "C" not null
 );
 create index resource_text_value on resource_text (type, parameter, value);
-create index resource_text_of on resource_text (patient_key, id);
 """
 
 
