@@ -20,7 +20,6 @@ from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted, Draft
 from healthhub.model.validate import check
 
-
 REMEMBERED = 20_000
 """Resources whose check is remembered: most messages name the same doctors and wards, and a
 patient's come again with every result."""
