@@ -9,6 +9,7 @@ import psycopg
 
 from healthhub import identify
 from healthhub.model.resource import Body, Stored
+from healthhub.pipeline.attempts import attempt
 from healthhub.store import direct as store
 from healthhub.store.writer import Action, Written
 
@@ -17,8 +18,7 @@ Connection = psycopg.Connection[Any]
 
 def create(conn: Connection, resource_type: str, body: Body) -> Stored:
     """Store a new resource under an id of the hub's choice."""
-    with conn.transaction():
-        return _observed(conn, store.create(conn, resource_type, body))
+    return attempt(conn, lambda: _observed(conn, store.create(conn, resource_type, body)))
 
 
 def update(
@@ -30,17 +30,22 @@ def update(
 ) -> Stored:
     """Replace a resource, or create it under the client's id; PreconditionFailed when
     ``if_match`` is not the current version."""
-    with conn.transaction():
-        return _observed(conn, store.update(conn, resource_type, fhir_id, body, if_match))
+    return attempt(
+        conn,
+        lambda: _observed(conn, store.update(conn, resource_type, fhir_id, body, if_match)),
+    )
 
 
 def delete(
     conn: Connection, resource_type: str, fhir_id: str, if_match: int | None = None
 ) -> Stored | None:
     """Delete a resource; None when there was nothing to delete."""
-    with conn.transaction():
+
+    def work() -> Stored | None:
         stored = store.delete(conn, resource_type, fhir_id, if_match)
         return None if stored is None else _observed(conn, stored)
+
+    return attempt(conn, work)
 
 
 def _observed(conn: Connection, stored: Stored) -> Stored:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import errors
 
 from healthhub import identify, keep
 from healthhub.errors import HubError
 from healthhub.model import validate
 from healthhub.model.finding import Finding
 from healthhub.model.message import Message
+from healthhub.pipeline.attempts import TRANSIENT, attempt, usable, wait
 from healthhub.pipeline.conversion import Conversion, Convert, convert, unexpected
 from healthhub.store import writer
-
-LONGEST_WAIT = 600.0
-"""Seconds between two attempts, at most."""
-
-BATCH_ATTEMPTS = 3
-"""Two workers that meet at the same rows (a person, a ward) part at the next attempt."""
-
-TRANSIENT = (
-    errors.OperationalError,  # the connection, deadlocks, serialization, resources, timeouts
-    errors.InterfaceError,
-    errors.UniqueViolation,  # another worker was first: the next attempt finds its row
-)
 
 
 @dataclass(slots=True)
@@ -61,15 +47,10 @@ def process(
     one at fault is parked or retried. Raises OperationalError when the connection is gone.
     """
     conversions = [convert(message, converters) for message in batch]
-    for attempt in range(BATCH_ATTEMPTS):
-        try:
-            return _settle(conn, conversions)
-        except TRANSIENT:
-            _undo(conn)
-            time.sleep(0.02 * attempt * random.random())  # noqa: S311
-        except Exception:  # noqa: BLE001 - the message at fault is found one by one
-            _undo(conn)
-            break
+    try:
+        return attempt(conn, lambda: _settle(conn, conversions))
+    except Exception:  # noqa: BLE001 - the message at fault is found one by one
+        usable(conn)
     tally = Tally()
     for conversion in conversions:
         tally.add(_alone(conn, conversion, max_attempts))
@@ -77,19 +58,18 @@ def process(
 
 
 def _settle(conn: psycopg.Connection, conversions: Sequence[Conversion]) -> Tally:
-    """Finish a batch and store what it says, in one transaction.
+    """Finish a batch and store what it says.
 
     The states come first: they lock the messages, so that one which somebody else has settled
     meanwhile (a person ignored it, a worker that was thought dead went on) writes nothing.
     """
     bad = {c.message.id: c.findings for c in conversions if c.failed}
     good = {c.message.id: c for c in conversions if not c.failed}
-    with conn.transaction():
-        done = keep.finish(conn, {id_: c.findings for id_, c in good.items()})
-        parked = keep.park(conn, bad)
-        said = [c.converted for id_, c in good.items() if id_ in done]
-        written = writer.write(conn, [d for each in said for d in each.drafts], validate.check)
-        identify.observe(conn, written, [merge for each in said for merge in each.merges])
+    done = keep.finish(conn, {id_: c.findings for id_, c in good.items()})
+    parked = keep.park(conn, bad)
+    said = [c.converted for id_, c in good.items() if id_ in done]
+    written = writer.write(conn, [d for each in said for d in each.drafts], validate.check)
+    identify.observe(conn, written, [merge for each in said for merge in each.merges])
     changed = sum(each.action != "unchanged" for each in written)
     return Tally(done=len(done), parked=len(parked), resources=changed)
 
@@ -98,11 +78,11 @@ def _alone(conn: psycopg.Connection, conversion: Conversion, max_attempts: int) 
     """One message in a transaction of its own; if it fails it waits or is parked."""
     message = conversion.message
     try:
-        return _settle(conn, [conversion])
+        return attempt(conn, lambda: _settle(conn, [conversion]))
     except HubError as error:
         finding = Finding("error", error.code, error.expression or "", error.message)
     except TRANSIENT as error:
-        _undo(conn)
+        usable(conn)
         code = error.sqlstate or type(error).__name__
         detail = f"the store refused it for the moment ({code}); it is tried again by itself"
         finding = Finding("error", "transient", "", detail)
@@ -112,19 +92,7 @@ def _alone(conn: psycopg.Connection, conversion: Conversion, max_attempts: int) 
             return Tally(retried=1)
     except Exception as error:  # noqa: BLE001 - the catch-all at the worker's edge: it parks
         finding = Finding("error", "internal", "", unexpected("store", message.id, error))
-    _undo(conn)
+    usable(conn)
     with conn.transaction():
         parked = keep.park(conn, {message.id: [*conversion.findings, finding]})
     return Tally(parked=len(parked))
-
-
-def wait(attempts: int) -> float:
-    """Seconds before the next attempt: 1, 2, 4, ... with jitter, at most LONGEST_WAIT."""
-    return min(LONGEST_WAIT, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25)  # noqa: S311
-
-
-def _undo(conn: psycopg.Connection) -> None:
-    """Back to a connection that can be used; raises OperationalError if there is none."""
-    if conn.closed or conn.broken:
-        raise psycopg.OperationalError("the connection to the store is gone")
-    conn.rollback()

@@ -23,7 +23,7 @@ from healthhub.model.finding import Finding
 from healthhub.model.message import Envelope, Incoming, State
 from healthhub.model.resource import Converted, Draft, Stamp
 from healthhub.pipeline import Tally, process
-from healthhub.pipeline.process import LONGEST_WAIT, wait
+from healthhub.pipeline.attempts import LONGEST_WAIT, wait
 from healthhub.store import query, reads, writer
 
 AT = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
