@@ -101,7 +101,8 @@ def choices(element: Element) -> dict[str, list[Element]]:
     """The choices among an element's children of which more than one form is filled."""
     groups: dict[str, list[Element]] = {}
     for child in element.children.values():
-        found = stem(child.name)
+        # a choice never repeats; reasonCode[] and reasonReference[] are two elements
+        found = "" if child.array else stem(child.name)
         if found:
             groups.setdefault(found, []).append(child)
     return {name: found for name, found in groups.items() if len(found) > 1}

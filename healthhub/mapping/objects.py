@@ -30,7 +30,7 @@ class Objects:
         groups = choices(element)
         done: set[str] = set()
         for child in list(element.children.values()):
-            group = stem(child.name)
+            group = "" if child.array else stem(child.name)
             if group in groups:
                 if group not in done:
                     done.add(group)

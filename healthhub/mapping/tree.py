@@ -44,7 +44,8 @@ class Node:
 
 def find(node: Node | None, name: str) -> Sequence[Segment]:
     """The segments called ``name`` nearest to ``node``: its own, else those around it. A member
-    of the node's own group is its own or nobody's: an order's note is not each result's."""
+    of the node's own group is its own or nobody's: an order's note is not each result's. (A
+    group that hangs at the message itself may still find what stands before it.)"""
     while node is not None:
         found = node.segments.get(name)
         if found is not None:
@@ -82,7 +83,10 @@ class Grouping:
                 members.setdefault(name, set()).add(group.name)
         self._members = {name: frozenset(found) for name, found in members.items()}
         begins = self._anchor.keys() | self._once.keys()
-        self._own = {g.name: frozenset(g.members) - begins for g in self._groups.values()}
+        self._own = {
+            g.name: frozenset(g.members) - begins if g.within else NOTHING
+            for g in self._groups.values()
+        }
 
     def build(self, segments: Iterable[Segment]) -> Node:
         """The tree of a message; its root's memo lists the nodes of each group and the owners
@@ -99,17 +103,13 @@ class Grouping:
             elif name in self._once:
                 _begin(path, self._once[name], name, anchor=False)
                 path[-1].own = self._own[self._once[name].name]
-            else:
-                _join(path, self._members.get(name))
-            node = path[-1]
-            found = node.segments.get(name)
-            if found is not None:
-                found.append(segment)
+            elif not _join(path, self._members.get(name)):
+                _keep(root, segment, index)
                 continue
-            if not node.segments and node is not root:
+            node = path[-1]
+            if not node.segments:
                 index.setdefault(node.group, []).append(node)
-            node.segments[name] = [segment]
-            index.setdefault(name, []).append(node)
+            _keep(node, segment, index)
         root.memo[INDEX] = index
         return root
 
@@ -132,12 +132,23 @@ def _begin(path: list[Node], group: Group, name: str, *, anchor: bool) -> None:
     path.append(Node(group.name, path[-1]))
 
 
-def _join(path: list[Node], groups: frozenset[str] | None) -> None:
-    """Leave on ``path`` the deepest open node that lists the segment; else the message."""
+def _join(path: list[Node], groups: frozenset[str] | None) -> bool:
+    """Leave on ``path`` the deepest open node that lists the segment; false if there is none:
+    the segment is then the message's own, and what is open stays open."""
     if groups:
         for depth in range(len(path) - 1, 0, -1):
             if path[depth].group in groups:
                 del path[depth + 1 :]
                 path[-1].bare = False
-                return
-        del path[1:]
+                return True
+    return False
+
+
+def _keep(node: Node, segment: Segment, index: dict[str, list[Node]]) -> None:
+    """Put a segment into a node."""
+    found = node.segments.get(segment.name)
+    if found is not None:
+        found.append(segment)
+        return
+    node.segments[segment.name] = [segment]
+    index.setdefault(segment.name, []).append(node)

@@ -147,6 +147,9 @@ class Values:
 
     def _pipe(self, value: Pipe) -> str:
         body, first, calls = self.body, value.first, value.calls
+        gathers = next((i for i, c in enumerate(calls) if i and self._spec(c.name) == "all"), 0)
+        if gathers:
+            return self._gathered(Pipe(first, calls[:gathers]), calls[gathers:])
         result = body.new()
         takes = self._spec(calls[0].name)
         body.line(f"{result} = None")
@@ -183,6 +186,17 @@ class Values:
             if self.generator.traced and takes == "value":
                 body.line(f"run.read({item})")
             self._chain(item, calls, separator, keep)
+        return result
+
+    def _gathered(self, before: Pipe, calls: tuple[Call, ...]) -> str:
+        """All that a pipe gives, handed at once to a function that takes all values."""
+        body = self.body
+        found, result = body.new(), body.new()
+        body.line(f"{found} = []")
+        self.each(before, lambda x: body.line(f"{found}.append({x})"))
+        body.line(f"{result} = None")
+        with body.deeper(f"if {found}:"):
+            self._chain(found, calls, "\\0", lambda x: body.line(f"{result} = {x}"))
         return result
 
     def _chain(self, item: str, calls: tuple[Call, ...], separator: str, sink: Sink) -> None:

@@ -115,6 +115,10 @@ def _check(item: Item) -> None:
     error = next(iter(sorted(validator.iter_errors(item.plain()), key=_depth)), None)
     if error is None:
         return
+    while error.context:
+        error = max(
+            error.context, key=lambda inner: (inner.validator != "const", -_depth(inner)[0])
+        )
     at = item
     for step in error.absolute_path:
         inner = at.value
@@ -123,7 +127,16 @@ def _check(item: Item) -> None:
         elif isinstance(inner, list):
             at = inner[int(step)]
     place = ".".join(str(step) for step in error.absolute_path) or "the file"
-    raise wrong(at.where, f"{place}: {error.message}; see docs/mapping-language.md")
+    raise wrong(at.where, f"{place}: {_advice(error)}; see docs/mapping-language.md")
+
+
+def _advice(error: Any) -> str:
+    """What the schema says, in the words of the language."""
+    if error.validator_value == "<-":
+        return f"the rule {str(error.instance)[:80]!r} has no arrow; write target <- value"
+    if error.validator == "type" and isinstance(error.instance, dict):
+        return "this is no text; a rule that holds ': ' or ' #' must stand in quotes"
+    return str(error.message)
 
 
 def _depth(error: Any) -> tuple[int, str]:
