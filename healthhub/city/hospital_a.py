@@ -178,7 +178,7 @@ class HospitalA:
             self._pid(chart),
             self._pv1(chart, visit),
             f"ORC|NW|{number}^HIS|||||||{digits14(at)}|{doctor}||{doctor}{'|' * 17}2^检查类",
-            f"OBR|1|{number}^HIS||{study.code}^{study.name}|||||||||||||{doctor}",
+            f"OBR|1|{number}^HIS||{study.code}^{study.name}||||||||||||{doctor}",
         ]
         return self.frames.sent(_HIS, body, at, HIS, "OMG^O19", chart)
 

@@ -65,7 +65,7 @@ class Journal:
             other = second_chart(chart, unknown=False)
         if other:
             yield from self._under(truth, desk, other, visit, None)
-            yield from self._merge(desk, chart, other, visit)
+            yield from self._merge(truth, desk, chart, other, visit)
         else:
             yield from self._under(truth, desk, chart, visit, allergy)
 
@@ -84,7 +84,6 @@ class Journal:
                 self.dice, visit.resident, self.family, visit.house, visit.start
             )
             self._charts[key] = chart
-            self._note(truth, chart)
             return chart, []
         nameless = "之" in chart.name
         old_enough = visit.start - moments.of(visit.resident.birth) > 30 * DAY
@@ -163,16 +162,21 @@ class Journal:
         yield desk.report(
             wrong, mistaken, replace(plan, status="W", at=withdrawn, arrives=withdrawn)
         )
-        self.tally[f"withdrawn.{chart.house}"] += len(form.results)
+        self.tally[f"withdrawn.{chart.house}"] += 1
+        self.tally[f"withdrawn-results.{chart.house}"] += len(form.results)
 
-    def _merge(self, desk: Desk, chart: Chart, other: Chart, visit: Visit) -> Iterator[Sent]:
+    def _merge(
+        self, truth: PersonTruth, desk: Desk, chart: Chart, other: Chart, visit: Visit
+    ) -> Iterator[Sent]:
         if other.name == UNKNOWN and self.dice.chance(0.4):
             return
         late = self.dice.chance(RATES.late_merge)
         at = visit.end + (self.dice.whole(25, 90) if late else self.dice.whole(1, 3)) * DAY
-        sent = desk.merge(chart, other, at)
-        yield moved(sent, at, "late-merge") if late else sent
-        self.tally[f"merges.{chart.house}"] += 1
+        if at < moments.of(self.until):
+            self._note(truth, chart)
+            sent = desk.merge(chart, other, at)
+            yield moved(sent, at, "late-merge") if late else sent
+            self.tally[f"merges.{chart.house}"] += 1
 
     def _count(self, visit: Visit) -> None:
         tally, house = self.tally, visit.house

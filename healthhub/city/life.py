@@ -67,17 +67,21 @@ class Life:
         self.body.severity = 0.62
 
     def visits(self) -> list[Visit]:
-        """All visits, in order; none begins while the resident lies in bed elsewhere."""
+        """All visits, in order; none begins while the resident lies in bed elsewhere, and all are
+        over a day before the story ends."""
         occasions = sorted(self._occasions(), key=lambda occasion: occasion.start)
         counts = {"a": 0, "b": 0, "c": 0}
         visits: list[Visit] = []
-        busy = 0
+        busy, last = 0, self.until - DAY
         for turn, occasion in enumerate(occasions):
             if occasion.start < busy + HOUR or occasion.start < self.begin:
                 continue
             house = self._house(occasion, turn)
             counts[house] += 1
             visit = held(occasion, house, counts[house], self.resident, self.body, self.dice)
+            if max([visit.end, *(report.reported for report in visit.reports)]) > last:
+                counts[house] -= 1
+                continue
             busy = visit.end
             visits.append(visit)
         return visits

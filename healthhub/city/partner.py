@@ -24,6 +24,13 @@ _ROUTES = {
     "肌内注射": "IM",
     "皮内注射": "ID",
 }
+_SITES = {
+    "左上臂三角肌": "LD",
+    "左上臂三角肌下缘": "LA",
+    "左上臂外侧下缘": "LA",
+    "右上臂外侧下缘": "RA",
+    "右大腿前外侧": "RT",
+}
 _SECTIONS = {"CT": "CT", "DX": "RX", "US": "RUS"}
 
 
@@ -164,13 +171,15 @@ class Partner:
     def _dose(self, chart: Chart, visit: Visit, dose: Dose) -> Sent:
         nurse, at = f"{dose.nurse.code}^{dose.nurse.name}^^^^^^^{OWN}", digits14(dose.given)
         vaccine = dose.vaccine
+        place = _SITES.get(vaccine.site)
+        site = f"{place}^{vaccine.site}^HL70163" if place else ""
         body = [
             self._pid(chart),
             self._pv1(chart, visit),
             f"ORC|RE||{self.serial(chart, visit)}{vaccine.code}^{SOURCE}|||||||||{nurse}",
             f"RXA|0|{dose.number}|{at}||{vaccine.code}^{vaccine.name}^99CHNVAC|0.5|mL^^UCUM||00^本次接种^NIP001"
             f"|{nurse}|^^^{OWN}||||{dose.lot}||^{dose.maker}|||CP|A",
-            f"RXR|{_ROUTES[vaccine.way]}^{vaccine.way}^HL70162|^{vaccine.site}",
+            f"RXR|{_ROUTES[vaccine.way]}^{vaccine.way}^HL70162|{site}",
         ]
         at_ = dose.given + 5 * MINUTE
         return self.frames.sent(_MSH, body, at_, SOURCE, "VXU^V04^VXU_V04", chart)

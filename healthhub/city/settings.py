@@ -54,7 +54,7 @@ SOURCES: dict[str, dict[str, str]] = {
     "partner": {
         "institution": "maternity",
         "title": "市妇幼 清和平台",
-        "mapping": "partner",
+        "mapping": "national/hl7v2",
         "sender": "QINGHE",
     },
 }

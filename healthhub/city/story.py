@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from healthhub.city import moments, people
+from healthhub.city import people
 from healthhub.city.dice import Dice
 from healthhub.city.journal import Journal, PersonTruth
 from healthhub.city.life import span
@@ -39,14 +39,13 @@ class Story:
         yield from by_time(self._told(met))
 
     def _told(self, met: Callable[[PersonTruth], None] | None) -> Iterator[Sent]:
-        begin, end = span(self.until, self.years), moments.of(self.until)
+        begin = span(self.until, self.years)
         for family in people.families(self.seed, self.residents, self.until):
             journal = Journal(self.seed, family, begin, self.until)
             dice = Dice(self.seed, "wire", family.index)
             for sent in disturbed(journal.messages(), dice):
-                if sent.at < end:
-                    self._count(sent)
-                    yield sent
+                self._count(sent)
+                yield sent
             self.tally.update(journal.tally)
             self.tally["people"] += len(family.members)
             if met is not None:
