@@ -216,9 +216,14 @@ def test_decimals_offsets_and_unknown_precision_come_back_as_sent(hub: httpx.Cli
     ],
 )
 def test_each_wrong_request_gets_its_status_and_an_outcome(
-    hub: httpx.Client, method: str, path: str, kwargs: dict[str, Any], status: int, code: str
+    shared_hub: httpx.Client,
+    method: str,
+    path: str,
+    kwargs: dict[str, Any],
+    status: int,
+    code: str,
 ) -> None:
-    answer = hub.request(method, path, **kwargs)
+    answer = shared_hub.request(method, path, **kwargs)
     assert answer.status_code == status, answer.text
     assert issue(answer)["code"] == code
 
