@@ -18,11 +18,12 @@ _QUANTITY = re.compile(
     r"(?:\s*[×xX*]\s*10\s*\^\s*(?P<power>[+-]?\d{1,3})(?![\d/]))?"
     r"\s*(?P<rest>[^\d\s:.,/+±-].*|%|/.+)?"
 )
+_POWER_UNIT = re.compile(r"[x×X*]?10\^\d{1,2}/[^\^&]+")
 _ARROWS = re.compile(r"[↑↓]+|\s+[HL]$")
 _SIGNS = {"<": "<", ">": ">", "<=": "<=", "=<": "<=", ">=": ">=", "=>": ">="}
 _SPAN = re.compile(
     r"(?P<low>[+-]?\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s~～—–至.-][^\d~～—–至-]*)?"
-    r"\s*(?:-{1,3}|~+|～+|—+|–+|至|to|\.\.)\s*(?P<high>[+-]?\d+(?:\.\d+)?)\s*(?P<rest>\D.*)?"
+    r"\s*(?:-{1,3}?|~+|～+|—+|–+|至|to|\.\.)\s*(?P<high>[+-]?\d+(?:\.\d+)?)\s*(?P<rest>\D.*)?"
 )
 _LIMIT = re.compile(
     r"(?P<sign><=|>=|=<|=>|<|>)\s*=?\s*(?P<number>[+-]?\d+(?:\.\d+)?)\s*(?P<rest>\D.*)?"
@@ -77,6 +78,9 @@ def unit_text(value: str | None) -> tuple[str | None, str | None]:
     """Code and text of a unit given as CWE: the code is in component 1, or in 2 alone."""
     if not value:
         return None, None
+    power = _POWER_UNIT.match(value)
+    if power:  # 10^9/L with its ^ not escaped, as most laboratories here send it
+        return power[0], power[0]
     parts = re.split(r"[\^&]", value)
     first = clean(parts[0])
     second = clean(parts[1]) if len(parts) > 1 else None
