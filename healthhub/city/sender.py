@@ -11,6 +11,9 @@ from healthhub.city.sent import Sent
 CONNECTIONS = 8
 AHEAD = 64
 """Messages that wait for a connection, at most."""
+TRIES = 3
+"""How often a message is sent when the connection breaks: the hub stores it once."""
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -63,16 +66,32 @@ async def _line(
     tally: Tally,
     told: Callable[[Tally], None],
 ) -> None:
-    reader, writer = await asyncio.open_connection(host, port)
+    connection: Connection | None = None
     while (message := await line.get()) is not None:
-        writer.write(b"\x0b" + message.raw + b"\x1c\r")
-        await writer.drain()
-        answer = await reader.readuntil(b"\x1c\r")
+        answer = b""
+        for _ in range(TRIES):
+            connection = connection or await asyncio.open_connection(host, port)
+            answer = await _exchange(connection, message.raw)
+            if answer:
+                break
+            connection[1].close()
+            connection = None
         tally.sent += 1
         if b"\rMSA|AA" in answer or b"\rMSA|CA" in answer:
             tally.accepted += 1
         else:
             tally.refused += 1
         told(tally)
-    writer.close()
-    await writer.wait_closed()
+    if connection is not None:
+        connection[1].close()
+
+
+async def _exchange(connection: Connection, raw: bytes) -> bytes:
+    """The answer to one message; empty if the other end closed without one."""
+    reader, writer = connection
+    try:
+        writer.write(b"\x0b" + raw + b"\x1c\r")
+        await writer.drain()
+        return await reader.readuntil(b"\x1c\r")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
