@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
+-- What bodies are packed with; a packed body names its dictionary by number.
 create table body_dictionary (content bytea not null);
 
 -- The current version of each resource. The row's stamp (authority, event_at, message) is the
