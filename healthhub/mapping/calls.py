@@ -69,6 +69,8 @@ class Calls:
         if raw and isinstance(argument, Path) and argument.field and argument.segment:
             found = values.body.new("r")
             values.body.line(f"{found} = {values._iterable(argument, 'vs')}")  # pyright: ignore[reportPrivateUsage]
+            if self.generator.traced:
+                values.body.line(f"if {found}: run.read({found}[0])")
             return f"({found}[0] if {found} else None)"
         return values.one(argument)
 

@@ -163,11 +163,11 @@ class Values:
             def finish(x: str) -> None:
                 with body.deeper(f"if {x} is not None:"):
                     keep(x)
-                    if self.generator.traced:
-                        body.line(f"run.read({item})")
                     body.line("break")
 
             with body.deeper(f"for {item} in {self._source(first, takes)}:"):
+                if self.generator.traced:
+                    body.line(f"run.read({item})")
                 self._chain(item, calls, self._separator(first), finish)
             return result
         if isinstance(first, Path):
