@@ -78,7 +78,9 @@ def _plan(resource_type: str) -> dict[str, list[tuple[tuple[str, ...], int, Take
     plan: dict[str, list[tuple[tuple[str, ...], int, Take]]] = {}
     for parameter in parameters(resource_type) or SHARED_PARAMETERS:
         take = _take(resource_type, parameter)
-        for path in parameter.path.split("|") if take else ():
+        if take is None:
+            continue
+        for path in parameter.path.split("|"):
             first, *steps = path.split(".")
             plan.setdefault(first, []).append((tuple(steps), parameter.bit, take))
     return plan

@@ -232,8 +232,10 @@ def _reindex(
         for version, old in zip(versions, before, strict=True)
     ]
     were = [index.of(old.body) if old.body else index.Index() for old in before]
-    new_identified, new_worded = map(set, _entries(versions, found))
-    old_identified, old_worded = map(set, _entries(olds, were))
+    new_identifiers, new_words = _entries(versions, found)
+    old_identifiers, old_words = _entries(olds, were)
+    new_identified, new_worded = set(new_identifiers), set(new_words)
+    old_identified, old_worded = set(old_identifiers), set(old_words)
     with conn.cursor(binary=True) as cursor:
         if gone := old_identified - new_identified:
             cursor.execute(_UNIDENTIFY, [list(each) for each in zip(*gone, strict=True)])
