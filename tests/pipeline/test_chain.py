@@ -122,7 +122,7 @@ def test_bytes_of_no_known_charset_are_kept_and_the_finding_names_the_byte(
     assert stored(conn) == {}
 
 
-VISIT = "PV1|1|I|W1^^12||||1001^李医|||||||||||V7|||||||||||||||||||||||||20260301080000\r"
+VISIT = "PV1|1|I|W1^^12||||1001^李医" + "|" * 12 + "V7" + "|" * 25 + "20260301080000\r"
 STORY = (
     message("ADT^A01", "20260301080000", more=VISIT),
     message("ADT^A08", "20260302090000", "王小伟", more=VISIT),

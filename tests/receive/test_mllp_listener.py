@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from healthhub import keep
 from healthhub.keep import Choice, raw
 from healthhub.model.message import Message, State
+from healthhub.receive.connection import Budget
 from healthhub.receive.frames import CR, FS, VT, Frames, frame
 from healthhub.receive.sender import UNKNOWN
 from tests.receive.conftest import Client, Listening
@@ -296,3 +297,20 @@ def test_no_bytes_stop_the_listener_and_every_frame_is_kept_as_it_came(
 def fuzzed(listening: Listening, database: str) -> Iterator[tuple[int, str]]:
     with listening({"any": {"institution": "h", "mapping": "x"}}) as port:
         yield port, database
+
+
+def test_unfinished_frames_of_all_connections_together_are_bounded(
+    listening: Listening, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("healthhub.receive.mllp.Budget", lambda: Budget(10_000))
+    with listening() as port:
+        with Client(port) as first, Client(port) as second:
+            first.socket.sendall(VT + b"MSH" + b"x" * 6000)
+            time.sleep(0.2)
+            second.socket.sendall(VT + b"MSH" + b"x" * 6000)
+            assert "send again" in segments(second.answer())["MSA"][3]
+            assert second.answer() == b""
+            first.socket.sendall(FS + CR)
+            assert segments(first.answer())["MSA"][1] == "AR"
+        with Client(port) as third:
+            assert segments(third.ask(utf8()))["MSA"][1] == "AA"
