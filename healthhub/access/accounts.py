@@ -142,14 +142,15 @@ async def sign_in(
     actor = Actor(
         f"account:{number}", "account", name, frozenset(map(Role, roles)), title, None, address
     )
-    async with pool.connection() as connection:
+    async with pool.connection() as connection, connection.transaction():
         event = audit.Event(
             actor, Purpose.HOPERAT, Action.SIGN_IN, "done" if fits else "denied"
         )
         await connection.execute(audit.INSERT, (audit.as_parameter([event]),))
-        if fits:
-            return await _open_session(connection, number, actor, idle_minutes)
-    raise NotSignedIn(REFUSED)
+        opened = await _open_session(connection, number, actor, idle_minutes) if fits else None
+    if opened is None:
+        raise NotSignedIn(REFUSED)
+    return opened
 
 
 async def _open_session(

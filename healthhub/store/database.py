@@ -21,8 +21,14 @@ def connect(dsn: str) -> psycopg.Connection:
 
 
 def async_pool(dsn: str, size: int) -> AsyncConnectionPool:
-    """A pool of at most ``size`` connections, not opened yet."""
-    return AsyncConnectionPool(dsn, min_size=min(size, 2), max_size=size, open=False)
+    """A pool of at most ``size`` connections, not opened yet.
+
+    Each statement is a transaction of its own (a read then is one trip to the server, not
+    three); what must hold together is put into ``async with connection.transaction()``.
+    """
+    return AsyncConnectionPool(
+        dsn, min_size=min(size, 2), max_size=size, open=False, kwargs={"autocommit": True}
+    )
 
 
 def migrate(dsn: str) -> None:
