@@ -38,6 +38,7 @@ class Group:
     members: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     on: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

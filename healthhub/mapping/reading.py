@@ -148,6 +148,7 @@ def _group(base: Group | None, name: str, item: Item) -> Group:
         anchors=added(base.anchors, "anchors"),
         once=added(base.once, "once"),
         members=added(base.members, "members"),
+        loose=added(base.loose, "loose"),
         within=_words(within) if within else base.within,
         on=_words(on) if on else base.on,
     )

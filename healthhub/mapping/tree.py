@@ -82,6 +82,7 @@ class Grouping:
             for name in group.members:
                 members.setdefault(name, set()).add(group.name)
         self._members = {name: frozenset(found) for name, found in members.items()}
+        self._loose = {g.name: frozenset(g.loose) for g in self._groups.values() if g.loose}
         begins = self._anchor.keys() | self._once.keys()
         self._own = {
             g.name: frozenset(g.members) - begins if g.within else NOTHING
@@ -103,7 +104,7 @@ class Grouping:
             elif name in self._once:
                 _begin(path, self._once[name], name, anchor=False)
                 path[-1].own = self._own[self._once[name].name]
-            elif not _join(path, self._members.get(name)):
+            elif not _join(path, name, self._members.get(name), self._loose):
                 _keep(root, segment, index)
                 continue
             node = path[-1]
@@ -132,14 +133,20 @@ def _begin(path: list[Node], group: Group, name: str, *, anchor: bool) -> None:
     path.append(Node(group.name, path[-1]))
 
 
-def _join(path: list[Node], groups: frozenset[str] | None) -> bool:
+def _join(
+    path: list[Node],
+    name: str,
+    groups: frozenset[str] | None,
+    loose: Mapping[str, frozenset[str]],
+) -> bool:
     """Leave on ``path`` the deepest open node that lists the segment; false if there is none:
     the segment is then the message's own, and what is open stays open."""
     if groups:
         for depth in range(len(path) - 1, 0, -1):
             if path[depth].group in groups:
+                if name not in loose.get(path[depth].group, NOTHING):
+                    path[depth].bare = False
                 del path[depth + 1 :]
-                path[-1].bare = False
                 return True
     return False
 

@@ -34,6 +34,29 @@ def test_an_orders_note_is_not_the_note_of_its_results() -> None:
     assert [segment.index for segment in find(second, "NTE")] == [5]
 
 
+def test_a_loose_member_does_not_part_what_belongs_together() -> None:
+    groups = {
+        "order": Group(
+            "order",
+            HERE,
+            anchors=("ORC",),
+            once=("OBR",),
+            members=("PRT", "NTE"),
+            loose=("PRT",),
+        )
+    }
+    names = ("MSH", "OBR", "PRT", "ORC", "PRT", "OBR", "NTE", "ORC")
+    segments = [
+        Segment(name, name, index, lambda _, text: [text]) for index, name in enumerate(names)
+    ]
+    orders = Grouping(groups, "OUL^R22").build(segments).children
+    assert [sorted(order.segments) for order in orders] == [
+        ["OBR", "ORC", "PRT"],
+        ["NTE", "OBR"],
+        ["ORC"],
+    ]
+
+
 def test_what_only_the_group_around_lists_is_found_there() -> None:
     root = build("MSH", "OBR", "SPM", "OBX")
     observation = root.children[0].children[0]

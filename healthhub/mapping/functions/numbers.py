@@ -101,6 +101,8 @@ def _unit(terms: Any, value: str | None, rest: str | None) -> dict[str, Any]:
     if code is None or shown is None:
         return {}
     found = terms.unit(code) or terms.unit(shown)
+    if found is None and re.fullmatch(r"[^\^&]+[\^&][^\^&]*[\^&]UCUM(?:[\^&].*)?", value or ""):
+        return {"unit": shown, "system": UCUM, "code": code}
     if found is None:
         return {"unit": shown}
     return {"unit": shown, "system": UCUM, "code": found.code}
