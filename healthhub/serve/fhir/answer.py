@@ -24,9 +24,7 @@ def of_json(
     ask: Asked, body: bytes, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """JSON as it is, or pretty when that was asked for."""
-    made = Response(indented(body) if ask.pretty else body, status, headers)
-    made.headers["content-type"] = MEDIA
-    return made
+    return Response(indented(body) if ask.pretty else body, status, headers, MEDIA)
 
 
 def of_stored(
@@ -51,8 +49,7 @@ def of_write(request: Request, ask: Asked, stored: Stored, status: int) -> Respo
     http://hl7.org/fhir/R4/http.html#ops
     """
     headers = versioned(stored)
-    fhir_id = orjson.loads(stored.json)["id"]
-    headers["location"] = f"{ask.base}/{stored.type}/{fhir_id}/_history/{stored.version}"
+    headers["location"] = f"{ask.base}/{stored.type}/{id_in(stored)}/_history/{stored.version}"
     wanted = preferred(request)
     if wanted == "minimal":
         return Response(None, status, headers)
@@ -86,40 +83,41 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def entry(base: str, stored: Stored, mode: str) -> bytes:
-    """A search entry. The id stands in the body, and for nearly all rows it is the key."""
-    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (
-        orjson.dumps(f"{base}/{stored.type}/{id_in(stored)}"),
-        stored.json,
-        mode.encode(),
-    )
-
-
-_ID = re.compile(rb'"id":"([A-Za-z0-9\-.]{1,64})"')
+def entries(base: str, found: Iterable[Stored], mode: str) -> list[bytes]:
+    """Search entries: each resource's bytes with its full address and the mode."""
+    start = orjson.dumps(base)[:-1]
+    end = b'","resource":%%b,"search":{"mode":"%b"}}' % mode.encode()
+    shape = b'{"fullUrl":' + start.replace(b"%", b"%%") + b"/%b/%b" + end
+    return [
+        shape % (stored.type.encode(), id_in(stored).encode(), stored.json) for stored in found
+    ]
 
 
 def id_in(stored: Stored) -> str:
-    """The FHIR id of a stored resource: the store writes it right after resourceType."""
-    key = str(stored.id)
-    head = stored.json[:160]
-    if b'"id":"' + key.encode() + b'"' in head:
-        return key
-    found = _ID.search(head)
-    return found.group(1).decode() if found else key
+    """The FHIR id of a stored resource, which the store as a rule writes second."""
+    before = _HEADS.get(stored.type)
+    if before is None:
+        before = _HEADS[stored.type] = b'{"resourceType":"%b","id":"' % stored.type.encode()
+    if stored.json.startswith(before):
+        return stored.json[len(before) : stored.json.index(b'"', len(before))].decode()
+    return orjson.loads(stored.json)["id"]
+
+
+_HEADS: dict[str, bytes] = {}
 
 
 def bundle(
     kind: str,
-    entries: Iterable[bytes],
+    listed: Iterable[bytes],
     links: Sequence[tuple[str, str]],
     total: int | None = None,
 ) -> bytes:
-    """A Bundle spliced of entries."""
+    """A Bundle spliced of its entries' bytes."""
     linked = [{"relation": relation, "url": url} for relation, url in links]
     head = b'{"resourceType":"Bundle","type":"%b",' % kind.encode()
     if total is not None:
         head += b'"total":%d,' % total
-    joined = b",".join(entries)
+    joined = b",".join(listed)
     tail = b',"entry":[%b]' % joined if joined else b""
     return b'%b"link":%b%b}' % (head, orjson.dumps(linked), tail)
 

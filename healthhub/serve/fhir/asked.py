@@ -49,7 +49,7 @@ async def asked(request: Request, *allowed: str, free: bool = False) -> Asked:
     """
     who = await access.actor(request)
     why = access.purpose(request, who)
-    params = tuple(request.query_params.multi_items()) if request.url.query else ()
+    params = tuple(request.query_params.multi_items()) if request.scope["query_string"] else ()
     if not free:
         for name, _ in params:
             if name not in allowed and name not in FORM:
@@ -89,9 +89,11 @@ def form_of(params: tuple[tuple[str, str], ...], accept: str) -> bool:
 
 
 def base_of(request: Request) -> str:
-    """The address of the FHIR service."""
+    """The address of the FHIR service: the one configured, else the one that was called."""
     configured = request.app.state.settings.web.base_url
-    return f"{configured.rstrip('/') if configured else str(request.base_url).rstrip('/')}/fhir"
+    if configured:
+        return f"{configured.rstrip('/')}/fhir"
+    return f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}/fhir"
 
 
 def type_of(request: Request) -> str:

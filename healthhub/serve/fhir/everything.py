@@ -101,8 +101,10 @@ async def _page(
 
 
 def _entries(ask: Asked, page: holdings.Page) -> list[bytes]:
-    entries = [answer.entry(ask.base, stored, "match") for stored in page.matches]
-    return entries + [answer.entry(ask.base, stored, "include") for stored in page.included]
+    return [
+        *answer.entries(ask.base, page.matches, "match"),
+        *answer.entries(ask.base, page.included, "include"),
+    ]
 
 
 def _wanted(ask: Asked) -> Wanted:

@@ -49,8 +49,8 @@ async def _found(
     type_ = type_of(request)
     asked_for = [(name, value) for name, value in params if name not in FORM]
     page = await ask.door.search(ask.who, ask.why, type_, asked_for, ask.base)
-    entries = [answer.entry(ask.base, stored, "match") for stored in page.matches]
-    entries += [answer.entry(ask.base, stored, "include") for stored in page.included]
+    entries = answer.entries(ask.base, page.matches, "match")
+    entries += answer.entries(ask.base, page.included, "include")
     kept = [(name, value) for name, value in params if name != CURSOR]
     links = [("self", _url(ask.base, type_, params))]
     if page.next is not None:
