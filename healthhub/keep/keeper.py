@@ -14,8 +14,7 @@ import psycopg
 
 from healthhub import clock
 from healthhub.errors import HubError, TryAgain
-from healthhub.keep import lanes, raw
-from healthhub.keep.queue import storable
+from healthhub.keep import insert, raw
 from healthhub.model.message import Incoming, Kept
 
 log = logging.getLogger(__name__)
@@ -33,40 +32,6 @@ RECOUNT_SECONDS = 1.0
 """The same while there is none."""
 
 _AWAY = "the store is away; keep the message and send it again"
-
-_KEEP = """
-with incoming as materialized (
-    select nextval('message_id') as id, i.* from (
-        select * from unnest(
-            %b::bytea[], %b::text[], %b::timestamptz[], %b::text[], %b::int[], %b::text[],
-            %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::bigint[],
-            %b::date[], %b::smallint[], %b::bytea[], %b::text[]
-        ) with ordinality as u (digest, source, received, via, size, kind, control, patient,
-            at, numbers, state, order_key, day, packed, raw, rejected, position)
-        order by position) i
-), fresh as (
-    insert into message (id, digest, source, received, via, size, kind, control, patient, at,
-                         numbers)
-    select id, digest, source, received, via, size, kind, control, patient, at,
-           coalesce(string_to_array(nullif(numbers, ''), E'\\x1f'), '{}')
-      from incoming order by digest
-    on conflict (digest) do nothing
-    returning id
-), standing as (
-    insert into message_state (id, state, lane, order_key)
-    select id, state, order_key & 255, order_key from incoming join fresh using (id)
-), bytes as (
-    insert into raw_message (day, id, packed, raw)
-    select day, id, packed, raw from incoming join fresh using (id)
-), found as (
-    insert into message_finding (message, ordinal, severity, code, place, rule, detail, value)
-    select id, 0, 'error', 'rejected', '', '', rejected, ''
-      from incoming join fresh using (id) where state = 'rejected'
-)
-select i.position, i.id from incoming i join fresh using (id)
-"""
-
-_KNOWN = "select digest, id from message where digest = any(%b)"
 
 
 @dataclass(slots=True)
@@ -214,15 +179,17 @@ class Keeper:
         for waiting in batch:
             first.setdefault(waiting.digest, waiting)
         chosen = list(first.values())
-        rows = [self._row(waiting) for waiting in chosen]
-        await self._have_days(conn, {row[12] for row in rows})
+        rows = [
+            insert.row(waiting.incoming, waiting.digest, self._packer) for waiting in chosen
+        ]
+        await self._have_days(conn, {row[insert.DAY] for row in rows})
         columns = [list(column) for column in zip(*rows, strict=True)]
-        cursor = await conn.execute(_KEEP, columns, prepare=True)
+        cursor = await conn.execute(insert.KEEP, columns, prepare=True)
         ids = {chosen[position - 1].digest: id_ for position, id_ in await cursor.fetchall()}
         fresh = set(ids)
         missing = [digest for digest in first if digest not in ids]
         if missing:
-            cursor = await conn.execute(_KNOWN, (missing,))
+            cursor = await conn.execute(insert.KNOWN, (missing,))
             ids |= {bytes(digest): id_ for digest, id_ in await cursor.fetchall()}
         for waiting in batch:
             repeated = waiting.digest not in fresh or first[waiting.digest] is not waiting
@@ -231,29 +198,6 @@ class Keeper:
         self._backlog += len(fresh)
         if fresh:
             await conn.execute("notify message")
-
-    def _row(self, waiting: _Waiting) -> tuple:
-        incoming, envelope = waiting.incoming, waiting.incoming.envelope
-        patient = envelope.patient if envelope else ""
-        packed, stored = raw.pack(incoming.raw, self._packer)
-        return (
-            waiting.digest,
-            incoming.source,
-            incoming.received,
-            storable(incoming.via, 200),
-            len(incoming.raw),
-            storable(envelope.kind, 40) if envelope else "",
-            storable(envelope.control, 200) if envelope else "",
-            storable(patient, 200),
-            envelope.at if envelope else None,
-            "\x1f".join(storable(n, 200) for n in envelope.numbers if n) if envelope else "",
-            "pending" if envelope else "rejected",
-            lanes.order_key(incoming.source, patient, waiting.digest),
-            raw.day_of(incoming.received),
-            packed,
-            stored,
-            storable(incoming.rejected),
-        )
 
     async def _have_days(self, conn: psycopg.AsyncConnection, needed: set[date]) -> None:
         for day in sorted(needed - self._days):

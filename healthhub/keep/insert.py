@@ -1,0 +1,72 @@
+"""The one statement that makes a group of messages durable, and its rows."""
+
+from __future__ import annotations
+
+import zstandard
+
+from healthhub.keep import lanes, raw
+from healthhub.keep.queue import storable
+from healthhub.model.message import Incoming
+
+KEEP = """
+with incoming as materialized (
+    select nextval('message_id') as id, i.* from (
+        select * from unnest(
+            %b::bytea[], %b::text[], %b::timestamptz[], %b::text[], %b::int[], %b::text[],
+            %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::bigint[],
+            %b::date[], %b::smallint[], %b::bytea[], %b::text[]
+        ) with ordinality as u (digest, source, received, via, size, kind, control, patient,
+            at, numbers, state, order_key, day, packed, raw, rejected, position)
+        order by position) i
+), fresh as (
+    insert into message (id, digest, source, received, via, size, kind, control, patient, at,
+                         numbers)
+    select id, digest, source, received, via, size, kind, control, patient, at,
+           coalesce(string_to_array(nullif(numbers, ''), E'\\x1f'), '{}')
+      from incoming order by digest
+    on conflict (digest) do nothing
+    returning id
+), standing as (
+    insert into message_state (id, state, lane, order_key)
+    select id, state, order_key & 255, order_key from incoming join fresh using (id)
+), bytes as (
+    insert into raw_message (day, id, packed, raw)
+    select day, id, packed, raw from incoming join fresh using (id)
+), found as (
+    insert into message_finding (message, ordinal, severity, code, place, rule, detail, value)
+    select id, 0, 'error', 'rejected', '', '', rejected, ''
+      from incoming join fresh using (id) where state = 'rejected'
+)
+select i.position, i.id from incoming i join fresh using (id)
+"""
+
+KNOWN = "select digest, id from message where digest = any(%b)"
+
+DAY = 12
+"""Position of the partition's day in a row."""
+
+
+def row(incoming: Incoming, digest: bytes, packer: zstandard.ZstdCompressor) -> tuple:
+    """A message as KEEP takes it. Envelope texts are made fit for PostgreSQL; the bytes are
+    never touched."""
+    envelope = incoming.envelope
+    patient = envelope.patient if envelope else ""
+    packed, stored = raw.pack(incoming.raw, packer)
+    return (
+        digest,
+        incoming.source,
+        incoming.received,
+        storable(incoming.via, 200),
+        len(incoming.raw),
+        storable(envelope.kind, 40) if envelope else "",
+        storable(envelope.control, 200) if envelope else "",
+        storable(patient, 200),
+        envelope.at if envelope else None,
+        "\x1f".join(storable(n, 200) for n in envelope.numbers if n) if envelope else "",
+        "pending" if envelope else "rejected",
+        lanes.order_key(incoming.source, patient, digest),
+        raw.day_of(incoming.received),
+        packed,
+        stored,
+        storable(incoming.rejected),
+    )
