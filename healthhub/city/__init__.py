@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from healthhub.city import moments
-from healthhub.city.settings import settings
+from healthhub.city.settings import as_toml, settings
 from healthhub.city.story import UNTIL, Story
 
-__all__ = ["UNTIL", "Story", "feed", "settings"]
+__all__ = ["UNTIL", "Story", "as_toml", "feed", "settings"]
 
 
 def feed(

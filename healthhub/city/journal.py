@@ -48,11 +48,12 @@ class Journal:
         for truth in self.people:
             life = Life(self.seed, self.family, truth.resident, self.begin, self.until)
             for visit in life.visits():
-                yield from self._visit(truth, visit, life.allergy)
+                yield from self.attend(truth, visit, life.allergy)
 
-    def _visit(
+    def attend(
         self, truth: PersonTruth, visit: Visit, allergy: Allergy | None
     ) -> Iterator[Sent]:
+        """All that one visit makes the house send, errors among it."""
         dice, resident = self.dice, visit.resident
         spared = self.family.index == 0
         desk = self._desk(resident, visit.house)

@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import json
 import logging
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
 import psycopg
 
-from healthhub import city, keep, postgres, settings
-from healthhub.access import Purpose, Role, accounts, clients, passwords
+from healthhub import city, clock, keep, postgres, settings
+from healthhub.city import demonstration
+from healthhub.city.demonstration import Credentials
+from healthhub.city.live import Live
 from healthhub.city.sender import Tally, send
-from healthhub.city.sent import Sent
-from healthhub.city.settings import as_toml
-from healthhub.errors import HubError
+from healthhub.errors import HubError, SettingError
 from healthhub.model.message import State
-from healthhub.store import database
 
 HELP = "start a hub, invent a city, send its feeds over MLLP, then keep a trickle going"
-NAMED = "陆文斌"
-PEOPLE = (
-    ("doctor", "王医生", (Role.CLINICIAN,)),
-    ("admin", "管理员", (Role.ADMIN,)),
-    ("auditor", "审计员", (Role.AUDITOR,)),
-)
-START_SECONDS = 90
+START_SECONDS = 120
+STEADY_SECONDS = 180
+"""Without progress for so long, the demonstration gives up."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How large, and where."""
-    parser.add_argument("--data", type=Path, help="data folder (HEALTHHUB_DATA_DIR)")
-    parser.add_argument("--port", type=int, help="port of the pages (HEALTHHUB_PORT)")
-    parser.add_argument("--residents", type=int, default=100)
+    parser.add_argument(
+        "--data", type=Path, help="data folder (HEALTHHUB_DATA_DIR; else .data/demo)"
+    )
+    parser.add_argument(
+        "--port", type=int, help="port of the pages (HEALTHHUB_PORT; else 8080)"
+    )
+    parser.add_argument("--residents", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--years", type=int, default=3)
     parser.add_argument("--once", action="store_true", help="end after READY")
@@ -53,88 +51,125 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start, fill, say READY, go on until Ctrl-C."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    folder = (args.data or Path(os.environ.get("HEALTHHUB_DATA_DIR", ".data/demo"))).resolve()
+    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    folder = (args.data or Path(os.environ.get("HEALTHHUB_DATA_DIR") or ".data/demo")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    port = args.port or int(os.environ.get("HEALTHHUB_PORT", "8080"))
-    ports = _free(port), _free(2575)
-    partner = secrets.token_urlsafe(32)
-    path = _settings(folder, ports, partner)
-    os.environ["HEALTHHUB_SETTINGS"] = str(path)
-    os.environ["HEALTHHUB_PORT"] = str(ports[0])
-    os.environ["HEALTHHUB_DATA_DIR"] = str(folder)
-    log = (folder / "hub.log").open("w")
-    hub = subprocess.Popen([sys.executable, "-m", "healthhub", "serve"], stdout=log, stderr=log)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    story = _story(args, folder)
+    wanted = args.port or int(os.environ.get("HEALTHHUB_PORT") or 8080)
+    ports = _free(wanted, "pages"), _free(2575, "MLLP")
+    credentials = Credentials(f"http://127.0.0.1:{ports[0]}", ports[1])
+    _settings(folder, ports, credentials)
     try:
-        return _show(args, folder, ports, partner, hub)
+        with _hub(folder) as hub:
+            return _show(story, folder, credentials, hub, once=args.once)
     except KeyboardInterrupt:
-        print("\nstopping")
+        print("\nthe hub and its database have stopped; the same command goes on from here")
         return 0
-    finally:
-        hub.terminate()
-        hub.wait(60)
-        log.close()
 
 
 def _show(
-    args: argparse.Namespace,
+    story: city.Story,
     folder: Path,
-    ports: tuple[int, int],
-    partner: str,
+    credentials: Credentials,
     hub: subprocess.Popen[bytes],
+    *,
+    once: bool,
 ) -> int:
-    base = f"http://127.0.0.1:{ports[0]}"
-    _wait(base, ports[1], hub, folder)
+    base, mllp = credentials.pages, credentials.mllp_port
+    _wait(base, mllp, hub, folder)
     with postgres.running(settings.load()) as dsn:
-        words, token = _credentials(dsn)
-        _write_credentials(folder, base, ports[1], words, token, partner)
-        print(f"hub:   {base}   FHIR: {base}/fhir   MLLP: 127.0.0.1:{ports[1]}")
-        for name, title, _ in PEOPLE:
-            print(f"account {name} ({title}): {words[name]}")
-        print(f"credentials: {folder / 'credentials.json'}")
-        story = city.Story(args.residents, args.seed, args.years)
-        asyncio.run(send("127.0.0.1", ports[1], story.messages(), _Progress().tell))
-        _settled(dsn)
-        print(f"record of {NAMED}: {base}/record/{_named(base, token)}")
+        credentials.issue(dsn)
+        path = credentials.write(folder)
+        print(f"pages {base}   FHIR {base}/fhir   MLLP 127.0.0.1:{mllp}")
+        for account in credentials.accounts:
+            print(f"account {account.name} ({account.role}): {account.password}")
+        print(f"credentials: {path}", flush=True)
+        with _Progress(dsn, story) as progress:
+            asyncio.run(send("127.0.0.1", mllp, story.messages(), progress.tell))
+            progress.settle()
+        record = demonstration.record_of(credentials, story.named().name)
+        credentials.write(folder)
+        print(f"record of {story.named().name}: {record}")
     print(f"READY {base}", flush=True)
-    if not args.once:
-        asyncio.run(_trickle(args, ports[1]))
+    if not once:
+        print("live events go on; Ctrl-C ends all", flush=True)
+        _trickle(story, mllp, hub)
     return 0
 
 
-def _free(wanted: int) -> int:
+def _story(args: argparse.Namespace, folder: Path) -> city.Story:
+    """The city of this folder: made on the first run, and the same ever after, day and all."""
+    path = folder / "city.json"
+    if path.is_file():
+        made = json.loads(path.read_text(encoding="utf-8"))
+        until = date.fromisoformat(made["until"])
+        story = city.Story(made["residents"], made["seed"], made["years"], until)
+        if (story.residents, story.seed, story.years) != (
+            args.residents,
+            args.seed,
+            args.years,
+        ):
+            print(f"{folder} holds a city of {story.residents} residents already; it goes on")
+        return story
+    until = clock.now().astimezone(clock.ZONE).date() + timedelta(days=1)
+    story = city.Story(args.residents, args.seed, args.years, until)
+    made = {"residents": story.residents, "seed": story.seed, "years": story.years}
+    path.write_text(json.dumps({**made, "until": until.isoformat()}), encoding="utf-8")
+    return story
+
+
+def _free(wanted: int, what: str) -> int:
     """The wanted port, or the next free one."""
     for port in range(wanted, wanted + 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                continue
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             if port != wanted:
-                print(f"port {wanted} is taken; {port} it is")
+                print(f"port {wanted} is taken; {what} at {port}")
             return port
-    raise HubError(f"no free port from {wanted} on; name one with --port")
+    raise SettingError(
+        f"no free port from {wanted} on; name one with --port", expression="port"
+    )
 
 
-def _settings(folder: Path, ports: tuple[int, int], partner: str) -> Path:
+def _settings(folder: Path, ports: tuple[int, int], credentials: Credentials) -> None:
+    """Write the settings that this process and the hub both read."""
     tables = city.settings()
-    digest = hashlib.sha256(partner.encode()).hexdigest()
-    tables["sources"]["partner"]["token_sha256"] = digest
+    tables["sources"]["partner"]["token_sha256"] = credentials.partner_digest
     head = {"data_dir": str(folder), "port": ports[0], "mllp": {"port": ports[1]}}
     path = folder / "healthhub.toml"
     path.touch(mode=0o600)
-    path.write_text(as_toml(head | tables), encoding="utf-8")
-    return path
+    path.write_text(city.as_toml(head | tables), encoding="utf-8")
+    os.environ["HEALTHHUB_SETTINGS"] = str(path)
+    os.environ["HEALTHHUB_PORT"] = str(ports[0])
+    os.environ["HEALTHHUB_DATA_DIR"] = str(folder)
+
+
+@contextmanager
+def _hub(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``healthhub serve`` with its log in the folder; ended when we end."""
+    with (folder / "hub.log").open("ab") as log:
+        hub = subprocess.Popen(
+            [sys.executable, "-m", "healthhub", "serve"],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield hub
+        finally:
+            hub.terminate()
+            hub.wait(60)
 
 
 def _wait(base: str, mllp: int, hub: subprocess.Popen[bytes], folder: Path) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and hub.poll() is None:
         try:
-            if httpx.get(f"{base}/health/ready").status_code == 200:
+            if httpx.get(f"{base}/health/ready", trust_env=False).status_code == 200:
                 with socket.create_connection(("127.0.0.1", mllp), timeout=1):
                     return
         except (httpx.HTTPError, OSError):
@@ -143,115 +178,72 @@ def _wait(base: str, mllp: int, hub: subprocess.Popen[bytes], folder: Path) -> N
     raise HubError(f"the hub did not start; {folder / 'hub.log'} says why")
 
 
-def _credentials(dsn: str) -> tuple[dict[str, str], str]:
-    """New passwords for the accounts, and a new token of a client with all rights."""
-    words = {name: passwords.generated() for name, _, _ in PEOPLE}
-    with database.connect(dsn) as conn:
-        known = {account.name for account in accounts.listed(conn)}
-        for name, title, roles in PEOPLE:
-            if name in known:
-                accounts.set_password(conn, name, words[name])
-            else:
-                accounts.add(conn, name, words[name], roles, title)
-        token = clients.add(conn, f"demo-{secrets.token_hex(4)}", [Role.SYSTEM], Purpose.TREAT)
-    return words, token
-
-
-def _write_credentials(
-    folder: Path, base: str, mllp: int, words: dict[str, str], token: str, partner: str
-) -> None:
-    content = {
-        "pages": base,
-        "fhir": f"{base}/fhir",
-        "mllp": {"host": "127.0.0.1", "port": mllp},
-        "accounts": [
-            {"name": name, "password": words[name], "role": roles[0].value}
-            for name, _, roles in PEOPLE
-        ],
-        "fhir_client": {"token": token},
-        "sources": {
-            "partner": {
-                "token": partner,
-                "feed_url": f"{base}/feeds/partner/hl7v2",
-                "sender": city.settings()["sources"]["partner"]["sender"],
-            }
-        },
-    }
-    path = folder / "credentials.json"
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1)
-
-
 class _Progress:
-    """A line each second: sent, acknowledged, refused, rate."""
+    """A line a second or so: sent, acknowledged, stored, rate, remaining."""
 
-    def __init__(self) -> None:
+    def __init__(self, dsn: str, story: city.Story) -> None:
+        self._connection = psycopg.connect(dsn, autocommit=True)
+        small = story.residents <= 2000
+        self._all = sum(1 for _ in story.messages()) if small else 0
         self._started = self._last = time.monotonic()
+        self._tally = Tally()
+        self._before = self._stored()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def tell(self, tally: Tally) -> None:
         """Hear of an answer."""
-        now = time.monotonic()
-        if now - self._last >= 1:
-            self._last = now
-            rate = tally.sent / (now - self._started)
-            print(
-                f"  sent {tally.sent:,}, acknowledged {tally.accepted:,}, "
-                f"refused {tally.refused:,}, {rate:,.0f}/s",
-                flush=True,
-            )
+        self._tally = tally
+        if time.monotonic() - self._last >= 2:
+            self._line(self._stored())
 
-
-def _settled(dsn: str) -> None:
-    """Wait until the workers have taken in what was sent."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    def settle(self) -> None:
+        """Wait until the workers have taken in all that was sent."""
+        moved, seen = time.monotonic(), -1
         while True:
-            counts = keep.counts(conn).by_state
+            counts = keep.counts(self._connection).by_state
             waiting = counts[State.PENDING] + counts[State.RETRY]
-            done = counts[State.DONE]
-            print(f"  stored {done:,}, waiting {waiting:,}", flush=True)
+            done = sum(counts.values()) - waiting
             if not waiting:
+                self._line(done)
                 print(f"  parked {counts[State.PARKED]:,}, rejected {counts[State.REJECTED]:,}")
                 return
-            time.sleep(1)
+            if done != seen:
+                moved, seen = time.monotonic(), done
+            elif time.monotonic() - moved > STEADY_SECONDS:
+                raise HubError("the workers stand still; hub.log in the data folder says why")
+            if time.monotonic() - self._last >= 2:
+                self._line(done)
+            time.sleep(0.2)
+
+    def _stored(self) -> int:
+        counts = keep.counts(self._connection).by_state
+        return sum(counts.values()) - counts[State.PENDING] - counts[State.RETRY]
+
+    def _line(self, stored: int) -> None:
+        self._last = time.monotonic()
+        tally, rate = self._tally, (stored - self._before) / (self._last - self._started)
+        remaining = f", remaining {self._all - tally.sent:,} to send" if self._all else ""
+        print(
+            f"  sent {tally.sent:,}, acknowledged {tally.accepted:,}, refused {tally.refused:,}, "
+            f"stored {stored:,}, {rate:,.0f}/s{remaining}",
+            flush=True,
+        )
 
 
-def _named(base: str, token: str) -> str:
-    """The named patient's id, once the record has visits and results of both hospitals."""
-    with httpx.Client(base_url=f"{base}/fhir", timeout=60) as client:
-        client.headers["authorization"] = f"Bearer {token}"
-        found = client.get("/Patient", params={"name": NAMED, "_count": "50"}).json()
-        for entry in found.get("entry", []):
-            patient = entry["resource"]["id"]
-            bundle = client.get(f"/Patient/{patient}/$everything").json()
-            kinds = {
-                (e["resource"]["resourceType"], source)
-                for e in bundle.get("entry", [])
-                for source in ("hospital-a", "hospital-b")
-                if f":{source}-" in e["resource"].get("meta", {}).get("source", "")
-            }
-            if all(
-                (kind, source) in kinds
-                for kind in ("Encounter", "Observation")
-                for source in ("hospital-a", "hospital-b")
-            ):
-                return patient
-    raise HubError(f"the record of {NAMED} is not whole; see the parked messages in /console")
+def _trickle(story: city.Story, mllp: int, hub: subprocess.Popen[bytes]) -> None:
+    """Visits as they happen: one every ten seconds or so, until Ctrl-C or the hub's end."""
+    live = Live(story)
+    while hub.poll() is None:
+        now = clock.now()
+        asyncio.run(send("127.0.0.1", mllp, live.visit(now), lambda _: None))
+        time.sleep(10)
+    raise HubError("the hub has ended by itself; hub.log in the data folder says why")
 
 
-async def _trickle(args: argparse.Namespace, mllp: int) -> None:
-    """Live events: another city's days, now. Any two seconds one message."""
-    print("live events go on; Ctrl-C ends all", flush=True)
-    for seed in range(args.seed + 1, args.seed + 10**6):
-        story = city.Story(10, seed, 1)
-        for message in story.messages():
-            await send("127.0.0.1", mllp, _now(message), lambda _: None)
-            await asyncio.sleep(2)
-
-
-def _now(message: Sent) -> Iterator[Sent]:
-    """The message with the present time in MSH-7."""
-    fields = message.raw.split(b"|", 7)
-    if len(fields) == 8 and fields[0] == b"MSH":
-        fields[6] = time.strftime("%Y%m%d%H%M%S").encode()
-    yield replace(message, raw=b"|".join(fields))
+def _interrupt() -> None:
+    raise KeyboardInterrupt
