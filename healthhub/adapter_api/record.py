@@ -27,9 +27,11 @@ class Place(NamedTuple):
 
 
 class Segment:
-    """One segment: its name, and its fields as canonical text (``fields[0]`` is the name)."""
+    """One segment: its name, and its fields as canonical text, numbered as HL7 numbers them
+    (``fields[5]`` is PID-5, ``fields[0]`` the name). They are split when first asked for."""
 
-    __slots__ = ("_fields", "_split", "index", "name", "text")
+    __slots__ = ("_split", "fields", "index", "name", "text")
+    fields: list[str]
 
     def __init__(
         self, name: str, text: str, index: int, split: Callable[[str, str], list[str]]
@@ -38,15 +40,13 @@ class Segment:
         self.text = text
         self.index = index
         self._split = split
-        self._fields: list[str] | None = None
 
-    @property
-    def fields(self) -> list[str]:
-        """The fields, numbered as HL7 numbers them (``fields[5]`` is PID-5)."""
-        fields = self._fields
-        if fields is None:
-            fields = self._fields = self._split(self.name, self.text)
-        return fields
+    def __getattr__(self, name: str) -> list[str]:
+        """Python asks here for a slot that is not filled yet: the fields, once."""
+        if name != "fields":
+            raise AttributeError(name)
+        self.fields = self._split(self.name, self.text)
+        return self.fields
 
     def field(self, number: int) -> str:
         """One field's text; empty if the segment is shorter."""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
-from hashlib import blake2b
 from typing import Protocol
 from zoneinfo import ZoneInfo
-
-import orjson
 
 from healthhub.adapter_api import Adapter, find
 from healthhub.adapter_api.record import Place, Record
 from healthhub.convert.explained import Explained
+from healthhub.convert.forms import Forms
 from healthhub.errors import Unprocessable
 from healthhub.mapping.library import Library
 from healthhub.mapping.run import Context, Run
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted, Draft
-from healthhub.model.validate import check
-
-REMEMBERED = 20_000
-"""Resources whose check is remembered: most messages name the same doctors and wards, and a
-patient's come again with every result."""
 
 
 class SourceSettings(Protocol):
@@ -55,8 +47,8 @@ class SourceSettings(Protocol):
 
 
 class Converter:
-    """Converts the messages of one source. Made once; it remembers nothing of a message but
-    digests of what was found to be valid."""
+    """Converts the messages of one source. Made once; it remembers nothing of a message but the
+    forms of resources that were found to be valid."""
 
     def __init__(self, source_name: str, source: SourceSettings, library: Library) -> None:
         self.source_name = source_name
@@ -69,7 +61,7 @@ class Converter:
             ZoneInfo(source.zone),
             library.terms,
         )
-        self._passed: OrderedDict[bytes, None] = OrderedDict()
+        self._forms = Forms()
 
     @property
     def mapping(self) -> str:
@@ -86,19 +78,11 @@ class Converter:
         run = self._compiled.run(self._context, record, message_id, received)
         drafts: list[Draft] = []
         for draft in run.drafts:
-            said = _said(draft)
-            if said in self._passed:
-                self._passed.move_to_end(said)
-                drafts.append(draft)
-                continue
             try:
-                check(draft.body)
+                self._forms.check(draft.body)
             except Unprocessable as error:
                 run.findings.append(_invalid(draft, error))
             else:
-                self._passed[said] = None
-                if len(self._passed) > REMEMBERED:
-                    self._passed.popitem(last=False)
                 drafts.append(draft)
         return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings))
 
@@ -170,12 +154,3 @@ def _invalid(draft: Draft, error: Unprocessable) -> Finding:
         f"{where} of {draft.type}/{draft.id} breaks FHIR R4: {error.message}; "
         "correct the mapping's rule for it and replay",
     )
-
-
-def _said(draft: Draft) -> bytes:
-    """A digest of all that a draft says, but for the message that says it."""
-    meta = {
-        name: value for name, value in draft.body.get("meta", {}).items() if name != "source"
-    }
-    body = {**draft.body, "meta": meta}
-    return blake2b(orjson.dumps(body, default=repr), digest_size=16).digest()

@@ -68,6 +68,11 @@ class Calls:
     def _argument(self, values: Values, argument: Expression, *, raw: bool) -> str:
         if raw and isinstance(argument, Path) and argument.field and argument.segment:
             found = values.body.new("r")
+            if not argument.filters and not argument.repetition:
+                values.body.line(f"{found} = {values._iterable(argument, 'v1')}")  # pyright: ignore[reportPrivateUsage]
+                if self.generator.traced:
+                    values.body.line(f"run.read({found})")
+                return found
             values.body.line(f"{found} = {values._iterable(argument, 'vs')}")  # pyright: ignore[reportPrivateUsage]
             if self.generator.traced:
                 values.body.line(f"if {found}: run.read({found}[0])")

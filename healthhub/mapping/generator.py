@@ -22,7 +22,7 @@ from healthhub.mapping.writing import Body, Shape
 from healthhub.terms.forms import looks_like
 
 EVENT_TIME = Need("EVN-2", "")
-PLAIN = ("t", "tc", "tf", "ts", "tsf", "vs", "vsf", "cut", "rt", "rts", "rv", "rvs", "wt")
+PLAIN = ("t", "tc", "tf", "ts", "tsf", "vs", "vsf", "v1", "cut", "rt", "rts", "rv", "rvs", "wt")
 
 
 def plain(value: Any) -> str:

@@ -101,6 +101,24 @@ def vs(segments: Segments, number: int, component: int = 0, subcomponent: int = 
     return found
 
 
+def v1(
+    segments: Segments, number: int, component: int = 0, subcomponent: int = 0
+) -> str | None:
+    """The first value of a field or its part."""
+    for segment in segments:
+        fields = segment.fields
+        if number < len(fields):
+            field = fields[number]
+            if field:
+                if not component and "~" not in field:
+                    return None if field == NULL else field
+                for repetition in field.split("~"):
+                    value = part(repetition, 0, component, subcomponent)
+                    if value and value != NULL:
+                        return value
+    return None
+
+
 def _chosen(
     segments: Segments, number: int, which: int, filters: Sequence[Filter]
 ) -> list[str]:

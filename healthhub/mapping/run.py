@@ -60,6 +60,7 @@ class Run:
         self.seen: set[tuple[str, str]] = set()
         self.origin = f"urn:healthhub:source:{context.source}#{message}"
         self._idents: dict[tuple[str, ...], Ident] = {}
+        self._remarks: set[tuple[str, str, str, str]] = set()
         self._stamps: dict[tuple[int, str | None], Stamp] = {}
         self._nodes: dict[str, list[Node]] = {}
         self._index: dict[str, list[Node]] = root.memo[INDEX]
@@ -112,16 +113,12 @@ class Run:
 
     def remark(self, code: str, node: Any, need: Need, detail: str, value: str = "") -> None:
         """Add a finding, once."""
-        finding = Finding(
-            SEVERITIES.get(code, "warning"),
-            code,
-            self._place(node, need.path),
-            detail,
-            need.rule,
-            value,
-        )
-        if finding not in self.findings:
-            self.findings.append(finding)
+        where = self._place(node, need.path)
+        if (code, where, detail, value) in self._remarks:
+            return
+        self._remarks.add((code, where, detail, value))
+        severity = SEVERITIES.get(code, "warning")
+        self.findings.append(Finding(severity, code, where, detail, need.rule, value))
 
     def _place(self, node: Node | None, path: str) -> str:
         """``OBX-5`` as ``OBX[3]-5``: which of the message's segments of that name it was."""

@@ -48,7 +48,7 @@ def traced(record: Record, log: list[Place]) -> Record:
     segments: list[Segment] = []
     for segment in record.segments:
         twin = TracedSegment(segment.name, segment.text, segment.index, _no_fields)
-        twin._fields = segment.fields  # pyright: ignore[reportPrivateUsage]
+        twin.fields = segment.fields
         twin.log = log
         segments.append(twin)
     return Record(record.kind, tuple(segments), record.charset)
@@ -155,6 +155,12 @@ class _Lone:
 def vs(segments: Any, number: int, component: int = 0, sub: int = 0) -> list[Piece]:
     """As reads.vs."""
     return _pieces(segments, number, component, sub, 0, ())
+
+
+def v1(segments: Any, number: int, component: int = 0, sub: int = 0) -> Piece | None:
+    """As reads.v1."""
+    found = vs(segments, number, component, sub)
+    return found[0] if found else None
 
 
 def vsf(

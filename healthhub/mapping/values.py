@@ -351,8 +351,10 @@ class Values:
 
     def _valued(self, value: Expression) -> str:
         if isinstance(value, Path) and value.segment and value.field:
-            if value.filters or value.repetition or value.component:
+            if value.filters or value.repetition:
                 return f"bool({self._iterable(value, 'vs')})"
+            if value.component:
+                return f"({self._iterable(value, 'v1')} is not None)"
             return f"has({self.body.segment(value.segment)}, {value.field})"
         if isinstance(value, Path) and value.segment:
             return f"bool({self.body.segment(value.segment)})"

@@ -1,0 +1,154 @@
+"""Checks drafts against FHIR R4 fast: a form that has passed once need not be judged again.
+
+The check takes most of a conversion's time, and the resources that a mapping makes are alike:
+the same elements, filled with texts of the same forms. The verdict hangs on nothing else. So a
+body is checked once for each form: its element names in order, and for each value what its
+characters allow it to be (a date that exists, a token, a text, ...). Wherever more than that
+counts - codes of a required binding, addresses, whole numbers - the value itself is part of the
+form; and so is every short text whose element is not known to be free.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from healthhub.model import validate
+from healthhub.model.resource import Body
+
+MOST = 200_000
+"""Forms remembered; 8 bytes each and the set's own."""
+FREE = frozenset(
+    (
+        "id",
+        "reference",
+        "value",
+        "code",
+        "display",
+        "text",
+        "unit",
+        "family",
+        "given",
+        "line",
+        "city",
+        "district",
+        "state",
+        "postalCode",
+        "valueString",
+        "conclusion",
+        "description",
+        "comment",
+        "lotNumber",
+        "source",
+    )
+)
+"""Elements whose codes, if they are codes, are of no required binding (but see BOUND)."""
+BOUND = frozenset(
+    "applicability calibration clinicalStatus compartment focus improvementNotation interaction "
+    "issue outcome parameter relatesTo resource response severity type verificationStatus".split()
+)
+"""Elements within which a code may be of a required binding; a test compares them with the
+definitions of R4."""
+_LONG = frozenset(("date4", "date7", "date10", *(f"time{length}" for length in range(25, 33))))
+"""Forms that say enough for any element."""
+_FORM = re.compile(
+    r"(?P<date>\d{4}(?:-\d\d(?:-\d\d)?)?)"
+    r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d:\d\d)"
+    r"|(?P<token>[A-Za-z0-9.-]{1,64})"
+    r"|(?P<reference>[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})"
+    r"|(?P<urn>urn:[a-z0-9]+:[^\s\x00-\x1f]+)"
+    r"|(?P<word>[^\s:\x00-\x1f]{1,2000})"
+    r"|(?P<words>[^\s:\x00-\x1f]+(?: [^\s:\x00-\x1f]+)*)"
+    r"|(?P<text>\S(?:[ \r\n\t\S]*\S)?)"
+)
+
+
+class Forms:
+    """The forms that have passed, for one converter."""
+
+    def __init__(self) -> None:
+        self._passed: set[int] = set()
+
+    def check(self, body: Body) -> None:
+        """Raise Unprocessable unless ``body`` is a valid R4 resource."""
+        tokens: list[Any] = []
+        _object(body, tokens, free=True)
+        form = hash(tuple(tokens))
+        if form in self._passed:
+            return
+        validate.check(body)
+        if len(self._passed) >= MOST:
+            self._passed.clear()
+        self._passed.add(form)
+
+
+def _object(node: dict[str, Any], tokens: list[Any], *, free: bool) -> None:
+    tokens.append("{")
+    for name, value in node.items():
+        tokens.append(name)
+        inner = free and name not in BOUND
+        if isinstance(value, str):
+            kind = text_form(value)
+            if inner and name in FREE:
+                tokens.append(kind)
+            else:
+                tokens.append(kind if kind in _LONG else f"={value}")
+        else:
+            _value(value, tokens, free=inner, name=name)
+    tokens.append("}")
+
+
+def _value(value: Any, tokens: list[Any], *, free: bool, name: str) -> None:
+    if isinstance(value, dict):
+        _object(value, tokens, free=free)
+    elif isinstance(value, list):
+        seen: set[int] = set()
+        tokens.append("[")
+        for item in value:
+            inner: list[Any] = []
+            if isinstance(item, str):
+                inner.append(text_form(item) if free and name in FREE else f"={item}")
+            else:
+                _value(item, inner, free=free, name=name)
+            form = hash(tuple(inner))
+            if form not in seen:
+                seen.add(form)
+                tokens.append(form)
+        tokens.append("]")
+    elif isinstance(value, bool | int):
+        tokens.append((type(value), value))
+    else:
+        tokens.append(type(value))
+
+
+@lru_cache(maxsize=65536)
+def text_form(text: str) -> str:
+    """What the characters of a text allow it to be; the text itself if that is too little."""
+    match = _FORM.fullmatch(text)
+    kind = match.lastgroup if match is not None else None
+    if kind is None or text.startswith("http"):
+        return f"={text}"
+    if kind == "date":
+        return f"{kind}{len(text)}" if _is_date(text) else f"={text}"
+    if kind == "time":
+        return f"{kind}{len(text)}" if _is_time(text) else f"={text}"
+    if kind == "reference":
+        return text[: text.index("/")]
+    return kind
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(f"{text}-01-01"[:10] if len(text) < 10 else text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
