@@ -271,6 +271,6 @@ def _dates(clauses: Clauses, parameter: Parameter, modifier: str, texts: list[st
 
 def references(body: Body, parameter: Parameter) -> Iterator[str]:
     """The references that a parameter reads in a resource."""
-    for value in index.values(body, parameter.path):
+    for value in index.reached(body, parameter.path):
         if isinstance(value, dict) and isinstance(value.get("reference"), str):
             yield value["reference"]

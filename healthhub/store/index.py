@@ -66,7 +66,11 @@ def of(body: Body) -> Index:
     plan = _plan(body["resourceType"])
     for name, found in body.items():
         for steps, bit, take in plan.get(name, ()):
-            for value in _walk(found, steps, 0) if steps else _each(found):
+            if steps:
+                values = _walk(found, steps, 0)
+            else:
+                values = found if type(found) is list else (found,)
+            for value in values:
                 if take(index, value):
                     index.present |= bit
     return index
@@ -110,9 +114,13 @@ def _token(name: str, index: Index, value: Any) -> bool:
         return True
     for coding in value.get("coding", (value,)):
         if code := coding.get("code"):
-            index.tokens.add(token(name, code))
-            index.tokens.add(token(name, f"{coding.get('system', '')}|{code}"))
+            index.tokens.update(_coding(name, coding.get("system", ""), code))
     return True
+
+
+@lru_cache(maxsize=50_000)
+def _coding(name: str, system: str, code: str) -> tuple[int, int]:
+    return token(name, code), token(name, f"{system}|{code}")
 
 
 def _reference(name: str, own: bool, index: Index, value: Any) -> bool:
@@ -187,7 +195,7 @@ def _each(found: Any) -> Iterable[Any]:
     return found if isinstance(found, list | tuple) else (found,)
 
 
-def values(body: Body, path: str) -> Iterator[Any]:
+def reached(body: Body, path: str) -> Iterator[Any]:
     """The values that a parameter's path reaches in a resource."""
     for way in path.split("|"):
         yield from _walk(body, tuple(way.split(".")), 0)

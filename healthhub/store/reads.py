@@ -139,19 +139,24 @@ def everything(
     if after is not None:
         clauses.append("(r.type, r.id) > (%(after_type)b::smallint, %(after_id)b::uuid)")
         values["after_type"], values["after_id"] = _place(after)
-    limit = ""
-    if count is not None:
-        limit = "limit %(limit)b::bigint"
-        values["limit"] = count + 1
+    paged = ""
+    if count is not None or after is not None:
+        paged = "order by r.type, r.id limit %(limit)b::bigint"
+        values["limit"] = None if count is None else count + 1
 
     def decode(found: list[Row]) -> Page:
+        if not paged:  # cheaper here than in the database, which would sort the bodies along
+            found.sort(key=_by_type)
         more = count is not None and len(found) > count
         page = _all(found[:count] if more else found)
         last = found[len(page) - 1] if more else None
         return Page(page, next=f"{last[0]}.{last[1]}" if last else None)
 
-    sql = f"{_CURRENT} where {' and '.join(clauses)} order by r.type, r.id {limit}"
-    return Query(sql, values, decode)
+    return Query(f"{_CURRENT} where {' and '.join(clauses)} {paged}", values, decode)
+
+
+def _by_type(row: Row) -> tuple[int, int]:
+    return row[0], row[1].int
 
 
 def _place(cursor: str) -> tuple[int, UUID]:

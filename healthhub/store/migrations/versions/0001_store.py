@@ -38,7 +38,8 @@ create table resource (
 alter table resource alter column body set storage external;
 -- The directory of ids: the one index that does not lead with the patient.
 create unique index resource_id on resource (type, id);
-create index resource_tokens on resource using gin (tokens);
+-- Without fastupdate: no reader pays for a list of pending entries, and the index stays small.
+create index resource_tokens on resource using gin (tokens) with (fastupdate = off);
 
 create table resource_history (
     patient_key uuid not null,
