@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.settings_file is not None:
         os.environ["HEALTHHUB_SETTINGS"] = str(args.settings_file)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return chosen[args.command].run(args)
     except HubError as error:

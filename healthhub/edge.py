@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healthhub.errors import HubError, InvalidRequest, NotFound, TooLarge, TryAgain
@@ -72,7 +72,7 @@ class Edge:
                 log.error("%s", faults(error))
             if started:
                 return
-            await respond(Request(scope), known(error))(scope, receive, sealed)
+            await _answer(Request(scope), known(error))(scope, receive, sealed)
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is over {self._limit} bytes; send less at a time")
@@ -135,6 +135,15 @@ def respond(request: Request, error: HubError) -> Response:
         return failures.page(request, error)
     body = orjson.dumps({"code": error.code, "message": error.message})
     return Response(body, error.status, headers, "application/json")
+
+
+def _answer(request: Request, error: HubError) -> Response:
+    """``respond``, or a bare sentence when even the error page fails."""
+    try:
+        return respond(request, error)
+    except Exception as second:  # noqa: BLE001 - as above
+        log.error("the error page fails: %s", faults(second))
+        return PlainTextResponse(error.message, error.status)
 
 
 def outcome(error: HubError) -> dict[str, object]:

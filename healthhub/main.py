@@ -1,4 +1,4 @@
-"""The web application: pages, FHIR and feeds over HTTP, wired to one pool and one keeper."""
+"""The web application: pages, FHIR and feeds over HTTP, wired to one pool, door and keeper."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 import uvicorn
 from fastapi import FastAPI
 
 from healthhub import edge, health, postgres
 from healthhub.access import Door
+from healthhub.receive import http as feeds
+from healthhub.serve import console, fhir, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
 from healthhub.web import assets
@@ -21,12 +21,14 @@ from healthhub.web import assets
 POOL = 16
 """Connections of one web process."""
 GRACE_SECONDS = 10
-ROOMS = (
-    "healthhub.serve.signin",
-    "healthhub.serve.fhir",
-    "healthhub.serve.console",
-    "healthhub.serve.record",
-    "healthhub.receive.http",
+ROUTERS = (
+    health.router,
+    assets.router,
+    signin.router,
+    fhir.router,
+    console.router,
+    record.router,
+    feeds.router,
 )
 
 
@@ -42,11 +44,8 @@ def build_app(settings: Settings, dsn: str) -> FastAPI:
     app.state.settings = settings
     app.state.dsn = dsn
     edge.install(app)
-    app.include_router(health.router)
-    app.include_router(assets.router)
-    for room in ROOMS:
-        if find_spec(room) is not None and hasattr(import_module(room), "router"):
-            app.include_router(import_module(room).router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_middleware(edge.Edge, max_body_bytes=settings.web.max_body_bytes)
     return app
 

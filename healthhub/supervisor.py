@@ -101,6 +101,7 @@ def _end(children: list[Child]) -> None:
 def _migrate(dsn: str) -> None:
     try:
         database.migrate(dsn)
+        log.info("the schema is at revision %s", database.newest())
     except psycopg.OperationalError as error:
         raise SettingError(
             f"the database cannot be reached: {str(error).strip()}; check database_url and that "
@@ -123,29 +124,32 @@ def _say_where(settings: Settings, web: socket.socket, children: list[Child]) ->
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
     """The one listening socket that all web processes share; the kernel spreads connections."""
-    family = socket.AF_INET6 if ":" in settings.web.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as opened:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            opened.bind((settings.web.host, settings.web_port))
-        except OSError as error:
-            raise SettingError(
-                f"cannot listen on {settings.web.host}:{settings.web_port}: {error.strerror}; "
-                "choose another port (HEALTHHUB_PORT) or stop what uses it",
-                expression="web.port",
-            ) from None
+    with _bound(settings.web.host, settings.web_port, "web.port") as opened:
         opened.listen(BACKLOG)
         yield opened
 
 
 def _mllp_port(settings: Settings) -> int:
     """The port of MLLP, chosen here when the settings leave it to the system."""
-    if settings.mllp.port:
-        return settings.mllp.port
-    family = socket.AF_INET6 if ":" in settings.mllp.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((settings.mllp.host, 0))
+    with _bound(settings.mllp.host, settings.mllp.port, "mllp.port") as probe:
         return probe.getsockname()[1]
+
+
+def _bound(host: str, port: int, setting: str) -> socket.socket:
+    """A socket bound to the address; a SettingError when that is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise SettingError(
+            f"{setting}: cannot listen on {host}:{port} ({error.strerror}); choose another port "
+            "or stop what uses it",
+            expression=setting,
+        ) from None
+    return made
 
 
 @contextmanager

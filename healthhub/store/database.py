@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from psycopg_pool import AsyncConnectionPool
+
+from healthhub.errors import SettingError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 MIGRATION_LOCK = 0x6865616C7468
@@ -41,7 +41,15 @@ def migrate(dsn: str) -> None:
         return
     with psycopg.connect(dsn, autocommit=True) as guard:
         guard.execute("select pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-        command.upgrade(_config(dsn), "head")
+        found = current(guard)
+        if found is not None and found not in revisions():
+            raise SettingError(
+                f"the database has schema {found}, made by a later release; this one knows "
+                f"{newest()} and must not touch it: install that release, or restore a backup "
+                "of before the upgrade",
+                expression="database_url",
+            )
+        _upgrade(dsn)
 
 
 def migrated(dsn: str) -> bool:
@@ -59,13 +67,24 @@ def current(connection: psycopg.Connection) -> str | None:
     return None if found is None else found[0]
 
 
-def newest() -> str | None:
+def newest() -> str:
     """The newest revision that this release knows."""
-    return ScriptDirectory.from_config(_config("")).get_current_head()
+    return revisions()[-1]
 
 
-def _config(dsn: str) -> Config:
+@cache
+def revisions() -> tuple[str, ...]:
+    """All revisions in order; a revision is the number that its file's name begins with."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return tuple(sorted(path.name.split("_", 1)[0] for path in files))
+
+
+def _upgrade(dsn: str) -> None:
+    # Imported here: only who migrates pays for it, in time and 30 MB of memory.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["dsn"] = dsn
-    return config
+    command.upgrade(config, "head")
