@@ -84,8 +84,8 @@ def rewrite(
     evidence: Mapping[UUID, Evidence],
     bodies: Mapping[UUID, Body],
 ) -> None:
-    """Store the golden Patients of ``persons`` (person to members) anew."""
-    wanted = {key for members in persons.values() for key in members}
+    """Store the golden Patients of ``persons`` (person to members) anew, where they changed."""
+    wanted = {*persons, *(key for members in persons.values() for key in members)}
     if not wanted:
         return
     stored = query.fetch(connection, reads.by_ids(sorted(wanted)))
@@ -101,7 +101,13 @@ def rewrite(
 
     for person, members in sorted(persons.items()):
         ranked = [(key, current[key]) for key in sorted(members, key=rank) if key in current]
-        direct.update(connection, "Patient", str(person), compose(person, ranked))
+        made = compose(person, ranked)
+        if _without_meta(current.get(person)) != _without_meta(made):
+            direct.update(connection, "Patient", str(person), made)
+
+
+def _without_meta(body: Body | None) -> Body:
+    return {name: value for name, value in (body or {}).items() if name != "meta"}
 
 
 def retire(
