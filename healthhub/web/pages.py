@@ -24,6 +24,7 @@ class Viewer:
     """Who is signed in, as far as the layout needs to know."""
 
     name: str
+    record: bool = False
     console: bool = False
 
 
@@ -72,7 +73,10 @@ class Pages:
             code,
             viewer=viewer,
             form_key=forms.key(request),
-            languages=[(other, _in_language(request, other)) for other in language.LANGUAGES],
+            languages=[
+                (other, language.TAGS[other], _in_language(request, other))
+                for other in language.LANGUAGES
+            ],
             **context,
         )
         return _respond(request, text, status, code)
@@ -87,11 +91,12 @@ def _in_language(request: Request, code: str) -> str:
 def _respond(request: Request, text: str, status: int, code: str) -> Response:
     settings = getattr(request.app.state, "settings", None)
     secure = settings.web.secure_cookies if settings is not None else False
+    hosts = settings.web.embedded_by if settings is not None else ()
     body = text.encode()
     headers = {
         "Cache-Control": "no-store",
         "Content-Language": language.TAGS[code],
-        "Content-Security-Policy": policy(),
+        "Content-Security-Policy": policy(" ".join(["'self'", *hosts])),
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }

@@ -83,13 +83,16 @@ UNMARKED = Marked(Mark.NONE)
 
 
 def flagged(observation: Body) -> Marked | None:
-    """The sender's flag; None when none was sent or none is known. The gravest one wins."""
-    found = [
-        FLAGS[code]
-        for item in concepts(observation.get("interpretation"))
-        for code in item.codes()
-        if code in FLAGS
-    ]
+    """The sender's flag; None when none was sent or none is known. The gravest one wins.
+
+    A flag that was mapped is read in FHIR's system alone: beside it stands the sender's own
+    code, which may mean something else (N is "negative" in some laboratories).
+    """
+    found = []
+    for item in concepts(observation.get("interpretation")):
+        mapped = item.code(SYSTEM)
+        codes = [mapped] if mapped else item.codes()
+        found += [FLAGS[code] for code in codes if code in FLAGS]
     return Marked(max(found, key=_gravity)) if found else None
 
 

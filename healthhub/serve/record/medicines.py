@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from healthhub.model.resource import Body
 from healthhub.serve.record.origin import Origin, Sources
 from healthhub.serve.record.reading import (
+    NOTHING,
     Concept,
     Moment,
     concept,
@@ -22,6 +23,7 @@ from healthhub.serve.record.reading import (
     quantity,
 )
 
+FREQUENCIES = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
 STOPPED = frozenset({"stopped", "completed", "cancelled", "on-hold", "ended", "not-taken"})
 DISCARDED = frozenset({"entered-in-error", "draft"})
 OPEN_DAYS = 180
@@ -37,19 +39,36 @@ _FORM = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Dosage:
+    """How to take it. ``frequency`` is a code of GTSAbbreviation (BID) or a text."""
+
+    dose: str
+    frequency: str
+    route: Concept
+    text: str
+
+
+UNTOLD = Dosage("", "", NOTHING, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Prescription:
     """One order as its source wrote it."""
 
     id: str
     type: str
     name: Concept
-    dosage: str
+    dosage: Dosage
     written: Moment | None
     until: Moment | None
     status: str
     inpatient: bool
     prescriber: str
     origin: Origin
+
+    def expired(self, today: date) -> bool:
+        """Whether the supply has run out by now."""
+        return self.until is not None and self.until.date < today
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +78,6 @@ class Medicine:
     latest: Prescription
     count: int
     sources: tuple[Prescription, ...]
-
-    def expired(self, today: date) -> bool:
-        """Whether the supply has run out by now."""
-        return self.latest.until is not None and self.latest.until.date < today
 
     @property
     def duplicated(self) -> bool:
@@ -139,16 +154,18 @@ def _drug(body: Body, names: dict[str, str]) -> Concept:
     return Concept(display(body.get("medicationReference"), names))
 
 
-def _dosage(body: Body) -> str:
+def _dosage(body: Body) -> Dosage:
+    """The first instruction that says anything."""
     for item in body.get("dosageInstruction") or body.get("dosage") or ():
-        parts = [_dose(item), _frequency(item.get("timing", {}))]
-        parts.append(concept(item.get("route")).label("zh"))
-        text = " ".join(part for part in parts if part)
-        if text:
-            return text
-        if item.get("text"):
-            return item["text"]
-    return ""
+        found = Dosage(
+            _dose(item),
+            _frequency(item.get("timing", {})),
+            concept(item.get("route")),
+            item.get("text") or item.get("patientInstruction") or "",
+        )
+        if found != UNTOLD:
+            return found
+    return UNTOLD
 
 
 def _dose(item: Body) -> str:
@@ -156,13 +173,18 @@ def _dose(item: Body) -> str:
         dose = quantity(rate.get("doseQuantity"))
         if dose is not None:
             return f"{dose.text} {dose.unit}".strip()
+        ends = [quantity(rate.get("doseRange", {}).get(end)) for end in ("low", "high")]
+        texts = [end.text for end in ends if end]
+        if texts:
+            unit = next(end.unit for end in ends if end)
+            return f"{'–'.join(dict.fromkeys(texts))} {unit}".strip()
     return ""
 
 
 def _frequency(timing: Body) -> str:
     code = concept(timing.get("code"))
     if code:
-        return code.text or code.label("zh")
+        return code.code(FREQUENCIES) or code.text or code.label("zh")
     repeat = timing.get("repeat", {})
     period = decimal(repeat.get("period"))
     if repeat.get("frequency") and period is not None:

@@ -16,10 +16,10 @@ from healthhub.serve.record.observations import Histories, Reading, reading
 from healthhub.serve.record.origin import Sources
 from healthhub.serve.record.person import Banner, banner
 from healthhub.serve.record.problems import Problem, problems
-from healthhub.serve.record.reading import Concept, concept, concepts
+from healthhub.serve.record.reading import Concept, concept, concepts, reference_id
 from healthhub.serve.record.reports import Report, documents, kind_of, reports, result_ids
 from healthhub.serve.record.results import Panel, Row, order, panels, vital_signs
-from healthhub.serve.record.visits import Visit, visits
+from healthhub.serve.record.visits import CANCELLED, Visit, visits
 
 NOT_LABORATORY = frozenset(
     {"imaging", "social-history", "survey", "procedure", "exam", "activity"}
@@ -85,7 +85,7 @@ def record(
         *documents(of.get("DocumentReference", ()), sources, names),
     ]
     counted = ("Observation", "DiagnosticReport", "MedicationRequest", "DocumentReference")
-    conditions = of.get("Condition", ())
+    conditions = standing(of.get("Condition", ()), of.get("Encounter", ()))
     return Record(
         banner=head,
         completeness=completeness(of, sources),
@@ -97,7 +97,7 @@ def record(
         readings=tuple(observed.by_id.values()),
         visits=visits(
             of.get("Encounter", ()),
-            conditions,
+            of.get("Condition", ()),
             (body for kind in counted for body in of.get(kind, ())),
             sources,
             names,
@@ -110,6 +110,14 @@ def record(
         immunisations=immunisations(of.get("Immunization", ()), sources, names),
         now=now,
     )
+
+
+def standing(conditions: Sequence[Body], encounters: Sequence[Body]) -> list[Body]:
+    """The diagnoses without those of visits that were cancelled: nobody made them."""
+    cancelled = {
+        f"Encounter/{body['id']}" for body in encounters if body.get("status") in CANCELLED
+    }
+    return [body for body in conditions if reference_id(body.get("encounter")) not in cancelled]
 
 
 @dataclass(frozen=True, slots=True)

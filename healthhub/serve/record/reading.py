@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from healthhub.clock import ZONE
@@ -155,11 +156,32 @@ def quantity(value: Body | None) -> Quantity | None:
     number = decimal(value.get("value")) if value else None
     if value is None or number is None:
         return None
-    unit = value.get("unit") or value.get("code") or ""
+    unit = shown_unit(value.get("unit") or value.get("code") or "")
     code = value.get("code") if value.get("system") == UCUM else None
     return Quantity(number, value.get("comparator", ""), unit, unit_key(code or unit))
 
 
+_SHOWN = (
+    ("10*12", "10¹²"),
+    ("10^12", "10¹²"),
+    ("10*9", "10⁹"),
+    ("10^9", "10⁹"),
+    ("10*6", "10⁶"),
+    ("10^6", "10⁶"),
+    ("mm[Hg]", "mmHg"),
+    ("Cel", "℃"),
+)
+
+
+@lru_cache(maxsize=4096)
+def shown_unit(unit: str) -> str:
+    """A unit as people write it, where a sender wrote a UCUM code (ucum.org)."""
+    for code, written in _SHOWN:
+        unit = unit.replace(code, written)
+    return unit
+
+
+@lru_cache(maxsize=4096)
 def unit_key(unit: str) -> str:
     """The same unit in its usual spellings gives the same key (umol/L, μmol/L)."""
     return unit.replace("μ", "u").replace("µ", "u").replace(" ", "").casefold()

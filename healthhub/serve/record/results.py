@@ -92,11 +92,15 @@ def spark(readings: Sequence[Reading]) -> Drawing | None:
     latest = readings[0] if readings else None
     if latest is None or not latest.value.numbers:
         return None
-    low = float(latest.limits.low) if latest.limits and latest.limits.low is not None else None
-    high = (
-        float(latest.limits.high) if latest.limits and latest.limits.high is not None else None
-    )
-    return sparkline(points(readings), low, high)
+    return sparkline(points(readings), *limits_of(latest))
+
+
+def limits_of(item: Reading) -> tuple[float | None, float | None]:
+    """The ends of a reading's reference range, as far as they are numbers."""
+    if item.limits is None:
+        return None, None
+    low, high = item.limits.low, item.limits.high
+    return (None if low is None else float(low)), (None if high is None else float(high))
 
 
 def points(readings: Sequence[Reading]) -> list[Point]:

@@ -1,13 +1,13 @@
-"""The pages of the record: search, the record itself, one analyte's trend."""
+"""The pages of the record: search, the record itself, its lists, trends, reports and traces."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from healthhub import clock
 from healthhub.access import http, policy
@@ -17,31 +17,62 @@ from healthhub.access.policy import Action
 from healthhub.clock import ZONE
 from healthhub.errors import NotFound
 from healthhub.model.resource import Body
-from healthhub.serve.record import drawing, page, results, visits
+from healthhub.serve.record import page
 from healthhub.serve.record.bodies import parse
 from healthhub.serve.record.observations import Histories
-from healthhub.serve.record.origin import sources
+from healthhub.serve.record.origin import Sources, sources
 from healthhub.serve.record.page import Record
-from healthhub.serve.record.person import Banner, banner
+from healthhub.serve.record.people import found
+from healthhub.serve.record.trace import trace
+from healthhub.serve.record.trend import trend
+from healthhub.serve.record.visits import timeline
 from healthhub.web import forms
 from healthhub.web.pages import Pages, Viewer
 
 router = APIRouter(include_in_schema=False)
 _PAGES = Pages(Path(__file__).parent / "templates")
 _WHY = Purpose.TREAT
+SHOWN = 12
+"""Visits and reports on the record page; the lists behind them are whole."""
+VERSIONS = 50
+TRACED = frozenset(
+    {
+        "AllergyIntolerance",
+        "Condition",
+        "DiagnosticReport",
+        "DocumentReference",
+        "Encounter",
+        "Immunization",
+        "MedicationRequest",
+        "MedicationStatement",
+        "Observation",
+        "Patient",
+    }
+)
 
 
 def viewer(who: Actor) -> Viewer:
     """What the layout shows of the reader."""
-    runs = policy.permits(who, Purpose.HOPERAT, Action.OPERATE)
-    return Viewer(who.title or who.name, console=runs)
+    return Viewer(
+        who.title or who.name,
+        record=policy.permits(who, _WHY, Action.SEARCH),
+        console=policy.permits(who, Purpose.HOPERAT, Action.OPERATE),
+    )
 
 
 @router.get("/")
 async def home(request: Request) -> Response:
-    """The start page."""
-    who = await http.actor(request)
-    return _PAGES.render(request, "home.html", viewer=viewer(who), text="", people=None)
+    """The start page; one who only runs the hub goes to the console."""
+    reader = viewer(await http.actor(request))
+    if reader.console and not reader.record:
+        return RedirectResponse("/console", status_code=303)
+    return _PAGES.render(request, "home.html", viewer=reader, text="", people=None)
+
+
+@router.get("/patients")
+async def again() -> Response:
+    """The address of a search result, opened without its form."""
+    return RedirectResponse("/", status_code=303)
 
 
 @router.post("/patients")
@@ -50,13 +81,9 @@ async def find(request: Request) -> Response:
     who = await http.actor(request)
     fields = await forms.checked(request)
     text = fields.get("text", "").strip()[:80]
-    found = await http.door(request).patients(who, _WHY, text) if text else []
-    known = sources(request.app.state.settings)
-    today: date = clock.now().astimezone(ZONE).date()
-    people: list[Banner] = []
-    for stored in found:
-        body = parse(stored.json)
-        people.append(banner([body], (), known, today, body["id"]))
+    hits = await http.door(request).patients(who, _WHY, text) if text else []
+    today = clock.now().astimezone(ZONE).date()
+    people = [found(parse(hit.json), _sources(request), today) for hit in hits]
     return _PAGES.render(request, "home.html", viewer=viewer(who), text=text, people=people)
 
 
@@ -65,64 +92,108 @@ async def record(
     request: Request, patient: str, institution: str = "", kind: str = ""
 ) -> Response:
     """The whole record of a person, whichever of the person's Patients is named."""
-    who = await http.actor(request)
-    found, base = await _record(request, who, patient)
-    return _PAGES.render(
+    return await _shown(
         request,
+        patient,
         "record.html",
-        viewer=viewer(who),
-        r=found,
-        base=base,
-        timeline=visits.timeline(found.visits, institution, kind),
-        sees=policy.permits(who, _WHY, Action.MESSAGE),
+        lambda r: {"timeline": timeline(r.visits, institution, kind), "shown": SHOWN},
     )
+
+
+@router.get("/record/{patient}/visits")
+async def visits(
+    request: Request, patient: str, institution: str = "", kind: str = ""
+) -> Response:
+    """All visits, filtered."""
+    return await _shown(
+        request,
+        patient,
+        "section.html",
+        lambda r: {"what": "visits", "timeline": timeline(r.visits, institution, kind)},
+    )
+
+
+@router.get("/record/{patient}/reports")
+async def reports(request: Request, patient: str) -> Response:
+    """All reports and documents."""
+    return await _shown(request, patient, "section.html", lambda _: {"what": "reports"})
+
+
+@router.get("/record/{patient}/report/{type_}/{report}")
+async def report(request: Request, patient: str, type_: str, report: str) -> Response:
+    """One report or document."""
+
+    def chosen(r: Record) -> dict[str, Any]:
+        for item in r.reports:
+            if (item.type, item.id) == (type_, report):
+                return {"p": item}
+        raise NotFound("this record has no such report; open the record and choose one there")
+
+    return await _shown(request, patient, "report.html", chosen)
 
 
 @router.get("/record/{patient}/trend/{analyte}")
-async def trend(request: Request, patient: str, analyte: str) -> Response:
+async def analyte_trend(request: Request, patient: str, analyte: str) -> Response:
     """All readings of one analyte, drawn and as a table."""
+
+    def chosen(r: Record) -> dict[str, Any]:
+        drawn = trend([item for item in r.readings if item.analyte == analyte])
+        if drawn is None:
+            raise NotFound("this record has no such result; open the record and choose one")
+        return {"trend": drawn}
+
+    return await _shown(request, patient, "trend.html", chosen)
+
+
+@router.get("/record/{patient}/trace/{type_}/{id_}")
+async def origin_trace(request: Request, patient: str, type_: str, id_: str) -> Response:
+    """What lies behind a value: codes, versions, and the message of each element."""
     who = await http.actor(request)
-    found, base = await _record(request, who, patient)
-    readings = results.newest_first(r for r in found.readings if r.analyte == analyte)
-    if not readings:
-        raise NotFound("this record has no such result; open the record and choose one there")
-    unit = readings[0].value.unit_key
-    drawn = [r for r in readings if r.value.unit_key == unit]
-    limits = drawn[0].limits
-    low = float(limits.low) if limits and limits.low is not None else None
-    high = float(limits.high) if limits and limits.high is not None else None
-    codes = list(dict.fromkeys(r.origin.institution for r in drawn))
+    if type_ not in TRACED:
+        raise NotFound("the record page shows no such thing; open the record and choose there")
+    versions = await http.door(request).history(who, _WHY, type_, id_, VERSIONS)
+    bodies = [parse(version.json) for version in versions if not version.deleted]
+    if not bodies:
+        raise NotFound("it was deleted; open the record to see what is there now")
     return _PAGES.render(
         request,
-        "trend.html",
+        "trace.html",
         viewer=viewer(who),
-        r=found,
-        base=base,
-        readings=readings,
-        drawing=drawing.chart(results.points(drawn), low, high),
-        symbols={code: number for number, code in enumerate(codes)},
-        titles={r.origin.institution: r.origin.short for r in drawn},
+        x=trace(bodies, _sources(request)),
+        base=f"/record/{patient}",
         sees=policy.permits(who, _WHY, Action.MESSAGE),
     )
 
 
-async def _record(request: Request, who: Actor, patient: str) -> tuple[Record, str]:
+def _sources(request: Request) -> Sources:
+    """The names of sources, made once for the application."""
+    state = request.app.state
+    if not hasattr(state, "sources"):
+        state.sources = sources(state.settings)
+    return state.sources
+
+
+async def _shown(request: Request, patient: str, template: str, more: Any) -> Response:
+    """A page of a person's record; ``more`` adds what only this page needs."""
+    who = await http.actor(request)
     door = http.door(request)
     person = str(await door.person(who, _WHY, patient))
-    found = await door.everything(who, _WHY, person)
-    bodies = [parse(stored.json) for stored in (*found.matches, *found.included)]
+    all_of_it = await door.everything(who, _WHY, person)
+    bodies = [parse(stored.json) for stored in (*all_of_it.matches, *all_of_it.included)]
     histories = await _histories(door, who, page.corrected_ids(bodies))
-    known = sources(request.app.state.settings)
-    built = page.record(bodies, person, known, clock.now().astimezone(ZONE), histories)
-    return built, f"/record/{person}"
+    now = clock.now().astimezone(ZONE)
+    built = page.record(bodies, person, _sources(request), now, histories)
+    return _PAGES.render(
+        request, template, viewer=viewer(who), r=built, base=f"/record/{person}", **more(built)
+    )
 
 
 async def _histories(door: Door, who: Actor, ids: list[str]) -> Histories:
     """The earlier versions of the corrected results."""
-    found = await asyncio.gather(
+    answers = await asyncio.gather(
         *(door.history(who, _WHY, "Observation", key, 6) for key in ids)
     )
     older: dict[str, list[Body]] = {}
-    for key, versions in zip(ids, found, strict=True):
-        older[key] = [parse(v.json) for v in versions[1:] if not v.deleted]
+    for key, versions in zip(ids, answers, strict=True):
+        older[key] = [parse(version.json) for version in versions[1:] if not version.deleted]
     return older
