@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))(?=MSH[^A-Za-z0-9\s\x80-\xff])")
+_DELIMITER = re.compile(rb"[^A-Za-z0-9\s\x80-\xff]")
 _BATCH = re.compile(rb"[\r\n]+(?:FHS|BHS|BTS|FTS)[^A-Za-z0-9\s\x80-\xff]")
-_FRAME_END = re.compile(rb"[\r\n]*\x1c[\r\n]*\Z")
 _BLANK = b"\xef\xbb\xbf\x0b\x1c\r\n\t \x00"
 
 
@@ -15,9 +14,7 @@ def split(body: bytes) -> Iterator[bytes]:
     """The messages of ``body``. MSH at the start of a line begins one; what stands before the
     first is kept with it unless it is a batch header or blank; a body without MSH comes back
     whole."""
-    starts = [match.start() for match in _START.finditer(body)]
-    if body.startswith(b"\xef\xbb\xbfMSH"):
-        starts.insert(0, 3)
+    starts = list(_starts(body))
     if not starts:
         if body.strip(_BLANK):
             yield body
@@ -27,6 +24,17 @@ def split(body: bytes) -> Iterator[bytes]:
         yield before
     for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
         yield _end(body[start:end])
+
+
+def _starts(body: bytes) -> Iterator[int]:
+    """Where MSH and a delimiter stand at the start of a line (or after a byte order mark)."""
+    at = body.find(b"MSH")
+    while at >= 0:
+        before, delimiter = body[at - 1 : at], body[at + 3 : at + 4]
+        begins = before in (b"", b"\r", b"\n", b"\x0b") or body[:at] == b"\xef\xbb\xbf"
+        if begins and _DELIMITER.fullmatch(delimiter):
+            yield at
+        at = body.find(b"MSH", at + 3)
 
 
 def _end(piece: bytes) -> bytes:

@@ -171,7 +171,7 @@ class HospitalA:
 
     def _requested(self, chart: Chart, visit: Visit, study: Study) -> Sent:
         """OMG^O19: an examination is asked for."""
-        at = study.done - 20 * MINUTE
+        at = max(visit.start + 5 * MINUTE, study.done - 20 * MINUTE)
         doctor = f"{visit.doctor.code}^{visit.doctor.name}"
         number = f"{self.serial(chart, visit)}_J"
         body = [

@@ -143,7 +143,7 @@ class HospitalB:
 
     def _requested(self, chart: Chart, visit: Visit, study: Study) -> Sent:
         """ORM^O01: an examination is asked for."""
-        at = study.done - 25 * MINUTE
+        at = max(visit.start + 5 * MINUTE, study.done - 25 * MINUTE)
         number = self.order(chart, visit, "J", 1)
         doctor = f"{visit.doctor.code}^{visit.doctor.name}"
         body = [

@@ -97,7 +97,7 @@ class Journal:
 
     def _note(self, truth: PersonTruth, chart: Chart) -> None:
         entry = (chart.house, chart.number, chart.planted)
-        if entry not in truth.numbers:
+        if all(number != chart.number for _, number, _ in truth.numbers):
             truth.numbers.append(entry)
             self.tally[f"patients.{chart.house}"] += 1
 

@@ -101,8 +101,7 @@ def _hurried(visit: Visit, end: Moment) -> Visit:
         for n, report in enumerate(visit.reports)
     )
     studies = tuple(
-        replace(study, done=start + 25 * MINUTE // 10 + 120, reported=end - 20)
-        for study in visit.studies
+        replace(study, done=end - 2 * MINUTE, reported=end - 20) for study in visit.studies
     )
     written = tuple(replace(line, written=start + 200) for line in visit.prescriptions)
     return replace(visit, end=end - 10, reports=reports, studies=studies, prescriptions=written)

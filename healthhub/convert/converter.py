@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -72,19 +73,29 @@ class Converter:
         """What the message says. Raises BadMessage when it cannot be read.
 
         Each draft has been checked against FHIR R4; one that fails is left out and told by a
-        finding of severity error, which parks the message.
+        finding of severity error, which parks the message. Where the message states one resource
+        in several drafts of different weight, they are checked together.
         """
         record = self._adapter.read(raw, self._source)
         run = self._compiled.run(self._context, record, message_id, received)
         drafts: list[Draft] = []
         for draft in run.drafts:
             try:
-                self._forms.check(draft.body)
+                self._check(draft, run.drafts)
             except Unprocessable as error:
                 run.findings.append(_invalid(draft, error))
             else:
                 drafts.append(draft)
         return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings))
+
+    def _check(self, draft: Draft, drafts: Sequence[Draft]) -> None:
+        try:
+            self._forms.check(draft.body)
+        except Unprocessable:
+            twins = [d for d in drafts if (d.type, d.id) == (draft.type, draft.id)]
+            if len(twins) < 2:
+                raise
+            self._forms.check({key: part for d in twins for key, part in d.body.items()})
 
     def draft(self, message_id: int, raw: bytes, received: datetime) -> Run:
         """The conversion without the check, for trying mappings out."""

@@ -69,11 +69,11 @@ class Calls:
         if raw and isinstance(argument, Path) and argument.field and argument.segment:
             found = values.body.new("r")
             if not argument.filters and not argument.repetition:
-                values.body.line(f"{found} = {values._iterable(argument, 'v1')}")  # pyright: ignore[reportPrivateUsage]
+                values.body.line(f"{found} = {values.iterable(argument, 'v1')}")  # pyright: ignore[reportPrivateUsage]
                 if self.generator.traced:
                     values.body.line(f"run.read({found})")
                 return found
-            values.body.line(f"{found} = {values._iterable(argument, 'vs')}")  # pyright: ignore[reportPrivateUsage]
+            values.body.line(f"{found} = {values.iterable(argument, 'vs')}")  # pyright: ignore[reportPrivateUsage]
             if self.generator.traced:
                 values.body.line(f"if {found}: run.read({found}[0])")
             return f"({found}[0] if {found} else None)"

@@ -9,19 +9,20 @@ from typing import Any
 
 from healthhub.errors import MappingError
 from healthhub.mapping import reads, trace
+from healthhub.mapping.blocks import Blocks
 from healthhub.mapping.calls import Calls
 from healthhub.mapping.definition import Block, Definition, MergeRule, Named, Rule
 from healthhub.mapping.elements import Reading, tree
-from healthhub.mapping.expressions import Choice, Constant, Expression, Path, Pipe
+from healthhub.mapping.expressions import Expression
 from healthhub.mapping.functions import FUNCTIONS, Need
 from healthhub.mapping.objects import Objects
-from healthhub.mapping.place import Where, wrong
+from healthhub.mapping.paths import first_path
+from healthhub.mapping.place import located
 from healthhub.mapping.tree import around, find
 from healthhub.mapping.values import WORDS, Values
 from healthhub.mapping.writing import Body, Shape
 from healthhub.terms.forms import looks_like
 
-EVENT_TIME = Need("EVN-2", "")
 PLAIN = ("t", "tc", "tf", "ts", "tsf", "vs", "vsf", "v1", "cut", "rt", "rts", "rv", "rvs", "wt")
 
 
@@ -70,8 +71,9 @@ class Generator:
         self._identifiers: dict[str, str] = {}
         self._orders: dict[int, int] = {}
         self._pending: list[str] = []
-        self._each = ""
+        self.each = ""
         self._calls = Calls(self)
+        self._blocks = Blocks(self)
 
     # -- naming ---------------------------------------------------------------------------
 
@@ -95,7 +97,7 @@ class Generator:
 
     def rule_need(self, rule: Rule) -> str:
         """The constant that tells where a rule stands and what it reads."""
-        return self.constant(Need(self._each + _first_path(rule.value), str(rule.where)))
+        return self.constant(Need(self.each + first_path(rule.value), str(rule.where)))
 
     def need(self, rule: Rule, shape: Shape) -> str:
         """What functions called by a rule say in findings: in a data type, the outer rule."""
@@ -125,7 +127,7 @@ class Generator:
 
     def _valued(self, function: str, named: Named) -> str:
         """A function of a node that gives a value, worked out once for each node."""
-        body = Body(f"{function}(run, node)", Shape(need=self._named_need(named)))
+        body = Body(f"{function}(run, node)", Shape(need=self.named_need(named)))
         if not self.traced:
             body.line(f"memo = node.memo.get({function!r}, node)")
             body.line("if memo is not node: return memo")
@@ -139,8 +141,9 @@ class Generator:
         body.line("return r")
         return body.source()
 
-    def _named_need(self, named: Named) -> str:
-        return self.constant(Need(_first_path(named.value), str(named.where)))
+    def named_need(self, named: Named) -> str:
+        """The constant that tells where a named value stands and what it reads."""
+        return self.constant(Need(first_path(named.value), str(named.where)))
 
     def helper(self, key: tuple[Any, ...], values: Sequence[Expression]) -> str:
         """A function that gives a tuple of texts, for nth and checks."""
@@ -174,7 +177,7 @@ class Generator:
         except MappingError as error:
             raise located(error, data.where, f"type {name}") from None
         if data.value is None:
-            self._order(data.rules)
+            self.order(data.rules)
             element = tree(data.rules)
             reads_message = self.reading.within(element, data.parameters)
             objects = Objects(self, values)
@@ -187,174 +190,31 @@ class Generator:
         self.functions[function] = body.source()
         return function
 
-    def _order(self, rules: tuple[Rule, ...]) -> None:
+    def order(self, rules: tuple[Rule, ...]) -> None:
+        """Note the places of a block's or type's rules."""
         self._orders |= {id(rule): order for order, rule in enumerate(rules)}
 
     # -- blocks ---------------------------------------------------------------------------
 
     def ident(self, block: Block, level: int) -> str:
         """The function that derives a block's id from a node, or from a value of a level."""
-        function = f"i_{self.identifier(block.name)}_{level}"
-        if function in self.functions:
-            return function
-        self.functions[function] = ""
-        head = f"{function}(run, node{'' if level == 0 else ', v'})"
-        body = Body(head, Shape(level, need=self.constant(Need("", str(block.where)))))
-        memo = level == 0 and not self.traced
-        if memo:
-            body.line(f"memo = node.memo.get({function!r}, node)")
-            body.line("if memo is not node: return memo")
-            body.line(f"node.memo[{function!r}] = None")
-        values = Values(self, body)
-        keys: list[str] = []
-        for part in block.key:
-            try:
-                body.need = self._named_need(part)
-                variable = body.new("k")
-                body.line(f"{variable} = {values.one(part.value)}")
-            except MappingError as error:
-                raise located(error, part.where, part.text) from None
-            body.line(f"if {variable} is None: return None")
-            keys.append(f"plain({variable})")
-        body.line(f"r = run.ident({block.type!r}, {', '.join(keys)})")
-        if memo:
-            body.line(f"node.memo[{function!r}] = r")
-        body.line("return r")
-        self.functions[function] = body.source()
-        return function
+        return self._blocks.ident(block, level)
 
     def test(self, block: Block) -> str:
         """The function that tells whether a block applies to a node."""
-        function = f"w_{self.identifier(block.name)}"
-        if function not in self.functions:
-            body = Body(
-                f"{function}(run, node)", Shape(need=self.constant(Need("", str(block.where))))
-            )
-            if block.when is not None:
-                try:
-                    body.line(f"return {Values(self, body).condition(block.when)}")
-                except MappingError as error:
-                    raise located(error, block.where, f"when of {block.name}") from None
-            else:
-                body.line("return True")
-            self.functions[function] = body.source()
-        return function
+        return self._blocks.test(block)
 
     def block(self, block: Block, level: int) -> str:
         """The function that makes a block's resource from a node (and a value)."""
-        function = f"b_{self.identifier(block.name)}_{level}"
-        need = self.constant(Need(_key_path(block), str(block.where)))
-        value = "" if level == 0 else ", v"
-        body = Body(f"{function}(run, node{value})", Shape(level, need=need))
-        values = Values(self, body)
-        self._opening(block, level, need, value, values)
-        self._order(block.rules)
-        objects = Objects(self, values)
-        body.line(f"b = {{'resourceType': {block.type!r}, 'id': i[1]}}")
-        nulls = self._nulls(block)
-        erased = (
-            f"run.nulls(node, {self.constant(nulls)}) if run.nulled else []" if nulls else "[]"
-        )
-        body.line(f"er = {erased}")
-        self._each = block.each[0].text if isinstance(block.each, tuple) else ""
-        objects.fill(tree(block.rules), "b")
-        self._each = ""
-        at, authority = self._stamp(block, values)
-        timing = self._named_need(block.at) if block.at else self.constant(EVENT_TIME)
-        body.line(f"stamp = run.stamp({authority}, {at}, node, {timing})")
-        body.line(f"run.add({block.type!r}, i, patient, stamp, b, er)")
-        if self.traced:
-            body.line("run.close(i[2])")
-        self.functions[function] = body.source()
-        return function
-
-    def _opening(self, block: Block, level: int, need: str, value: str, values: Values) -> None:
-        """Condition, id and patient; nothing is made without them."""
-        body = values.body
-        if block.when is not None:
-            try:
-                body.line(f"if not {values.condition(block.when)}: return")
-            except MappingError as error:
-                raise located(error, block.where, f"when of {block.name}") from None
-        body.line(f"i = {self.ident(block, level)}(run, node{value})")
-        with body.deeper("if i is None:"):
-            if not block.optional:
-                detail = (
-                    f"{block.name} ({block.type}) has no business number, so it was not made"
-                )
-                body.line(f"run.remark('no-key', node, {need}, {detail!r})")
-            body.line("return")
-        patient = self.definition.resources.get("patient")
-        if block.shared:
-            body.line("patient = SHARED")
-        elif patient is None or block.name == "patient":
-            body.line("patient = i[0]")
-        else:
-            body.line(f"owner = {self.ident(patient, 0)}(run, {self.home(patient)})")
-            with body.deeper("if owner is None:"):
-                detail = f"{block.name} ({block.type}) belongs to a patient without a number"
-                body.line(f"run.remark('no-patient', node, {need}, {detail!r})")
-                body.line("return")
-            body.line("patient = owner[0]")
-
-    def home(self, block: Block) -> str:
-        """The node from which another node's reference to a block reads the key."""
-        each = block.each
-        if isinstance(each, str) and each in self.definition.groups:
-            return f"around(node, {each!r})"
-        return "node"
-
-    def _stamp(self, block: Block, values: Values) -> tuple[str, str]:
-        body = values.body
-        body.line(f"at = {self._part(block.at, values, 'run.default_at(node)')}")
-        return "at", self._part(block.authority, values, "1")
-
-    def _part(self, named: Named | None, values: Values, default: str) -> str:
-        """A named part of a block as a Python expression."""
-        if named is None:
-            return default
-        try:
-            return values.one(named.value)
-        except MappingError as error:
-            raise located(error, named.where, named.text) from None
-
-    def _nulls(self, block: Block) -> tuple[tuple[Path, str], ...]:
-        """Which elements are erased when which path holds the HL7 null."""
-        found: dict[tuple[Path, str], None] = {}
-        for rule in block.rules:
-            first, *rest = rule.target.steps
-            name = first.name
-            if first.label is None and rest and rest[0].label is None:
-                name = f"{name}.{rest[0].name}"
-            for path in _sources(rule.value):
-                if path.segment and path.field and not path.filters:
-                    found[(path, name)] = None
-        return tuple(found)
+        return self._blocks.block(block, level)
 
     def merge(self, merge: MergeRule, number: int) -> str:
         """The function that gives kept and replaced patient of a node."""
-        function = f"m_{number}"
-        need = self.constant(Need("MRG-1", str(merge.where)))
-        body = Body(f"{function}(run, node)", Shape(need=need))
-        values = Values(self, body)
-        if merge.when is not None:
-            body.line(f"if not {values.condition(merge.when)}: return None")
-        sides: list[str] = []
-        for keys in (merge.kept, merge.replaced):
-            parts: list[str] = []
-            for part in keys:
-                try:
-                    variable = body.new("k")
-                    body.line(f"{variable} = {values.one(part.value)}")
-                except MappingError as error:
-                    raise located(error, part.where, part.text) from None
-                body.line(f"if {variable} is None: return None")
-                parts.append(f"plain({variable})")
-            sides.append(f"run.ident('Patient', {', '.join(parts)})[0]")
-        stamp = f"run.stamp(1, run.default_at(node), node, {need})"
-        body.line(f"return ({sides[0]}, {sides[1]}, {stamp})")
-        self.functions[function] = body.source()
-        return function
+        return self._blocks.merge(merge, number)
+
+    def home(self, block: Block) -> str:
+        """The node from which another node's reference to a block reads the key."""
+        return self._blocks.home(block)
 
     # -- calls ----------------------------------------------------------------------------
 
@@ -382,41 +242,6 @@ class Generator:
         )
 
 
-def located(error: MappingError, where: Where, text: str) -> MappingError:
-    """An error with its place, unless it has one."""
-    return error if error.expression else wrong(where, error.message, text)
-
-
 def _nearest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _sources(value: Expression | None) -> list[Path]:
-    """The paths that a value begins with."""
-    match value:
-        case Path():
-            return [value]
-        case Pipe(first, _):
-            return _sources(first)
-        case Choice(options):
-            return [path for option, _ in options for path in _sources(option)]
-        case _:
-            return []
-
-
-def _first_path(value: Expression | None) -> str:
-    if isinstance(value, Constant):
-        return ""
-    found = _sources(value)
-    return found[0].text if found else ""
-
-
-def _key_path(block: Block) -> str:
-    if isinstance(block.each, tuple):
-        return block.each[0].text
-    for part in reversed(block.key):
-        found = _first_path(part.value)
-        if found:
-            return found
-    return block.each if block.each.isupper() else ""

@@ -22,3 +22,8 @@ def wrong(where: Where, message: str, rule: str = "") -> MappingError:
     """The error of a mapping: file, line, rule and what to do."""
     quoted = f" in the rule {rule!r}" if rule else ""
     return MappingError(f"{where}: {message}{quoted}", expression=str(where))
+
+
+def located(error: MappingError, where: Where, text: str) -> MappingError:
+    """An error with its place, unless it has one."""
+    return error if error.expression else wrong(where, error.message, text)

@@ -6,24 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from healthhub.errors import MappingError
+from healthhub.mapping.conditions import Conditions
 from healthhub.mapping.expressions import (
-    Both,
     Call,
     Choice,
-    Compare,
     Condition,
     Constant,
     Expression,
-    Matches,
-    Not,
     Path,
     Pipe,
-    Valued,
     Word,
 )
 from healthhub.mapping.functions import FUNCTIONS
 from healthhub.mapping.writing import SEPARATORS, Body
-from healthhub.terms.forms import PATTERNS
 
 if TYPE_CHECKING:
     from healthhub.mapping.generator import Generator
@@ -75,7 +70,7 @@ class Values:
         """All values, in order."""
         match value:
             case Path(segment=segment, field=field) if segment and field:
-                self._loop(self._iterable(value, "ts"), sink)
+                self._loop(self.iterable(value, "ts"), sink)
             case Pipe(first, calls):
                 first_call = self._spec(calls[0].name)
                 if isinstance(first, Path) and first.segment and first_call != "all":
@@ -172,7 +167,7 @@ class Values:
             return result
         if isinstance(first, Path):
             whole = takes in ("value", "all")
-            start = self._relative_value(first) if not first.segment and whole else ""
+            start = self.relative_value(first) if not first.segment and whole else ""
             if takes == "all":
                 start = self._all(first)
             separator = self._separator(first) if whole else "\\0"
@@ -229,9 +224,10 @@ class Values:
                 )
             segments = self.body.segment(path.segment)
             return f"[run.inner(node, s) for s in {segments}]"
-        return self._iterable(path, "ts" if takes == "text" else "vs")
+        return self.iterable(path, "ts" if takes == "text" else "vs")
 
-    def _iterable(self, path: Path, shape: str) -> str:
+    def iterable(self, path: Path, shape: str) -> str:
+        """A read of a path that gives all its texts (ts), values (vs) or the first (v1)."""
         segments = self.body.segment(path.segment)
         if path.filters or path.repetition:
             filters = self.generator.constant(path.filters)
@@ -244,12 +240,12 @@ class Values:
     def _all(self, path: Path) -> str:
         """All values of a path at once, or None."""
         if not path.segment:
-            return f"as_list({self._relative_value(path)})"
+            return f"as_list({self.relative_value(path)})"
         if not path.field:
             raise MappingError(
                 f"{path.text} is a segment; name one of its fields, {path.text}-1"
             )
-        return f"({self._iterable(path, 'vs')} or None)"
+        return f"({self.iterable(path, 'vs')} or None)"
 
     def _separator(self, path: Path) -> str:
         if not path.segment:
@@ -296,7 +292,8 @@ class Values:
             return f"rts({self.body.parts()}, {path.component}, {path.subcomponent})"
         return f"rt({self.body.parts()}, {path.component})"
 
-    def _relative_value(self, path: Path) -> str:
+    def relative_value(self, path: Path) -> str:
+        """A relative path as a value with its parts."""
         self._level(path)
         if not path.component:
             return "v"
@@ -318,46 +315,4 @@ class Values:
 
     def condition(self, condition: Condition) -> str:
         """A condition as a Python expression."""
-        match condition:
-            case Both(conditions, every):
-                joint = " and " if every else " or "
-                return "(" + joint.join(self.condition(c) for c in conditions) + ")"
-            case Not(inner):
-                return f"(not {self.condition(inner)})"
-            case Valued(value):
-                return self._valued(value)
-            case Compare(value, others, negated):
-                found = self.one(value)
-                if all(isinstance(other, Constant) for other in others):
-                    words = tuple(self._as_text(other) for other in others)
-                    test = f"plain({found}) in {words!r}"
-                else:
-                    words_code = ", ".join(f"plain({self.one(other)})" for other in others)
-                    test = f"plain({found}) in ({words_code},)"
-                return f"(not {test})" if negated else f"({test})"
-            case Matches(value, pattern):
-                if pattern not in PATTERNS:
-                    raise MappingError(
-                        f"there is no pattern {pattern!r}; known are {', '.join(PATTERNS)}"
-                    )
-                return f"looks_like({pattern!r}, {self.one(value)})"
-
-    @staticmethod
-    def _as_text(value: Expression) -> str:
-        constant = value.value if isinstance(value, Constant) else ""
-        return (
-            ("true" if constant else "false") if isinstance(constant, bool) else str(constant)
-        )
-
-    def _valued(self, value: Expression) -> str:
-        if isinstance(value, Path) and value.segment and value.field:
-            if value.filters or value.repetition:
-                return f"bool({self._iterable(value, 'vs')})"
-            if value.component:
-                return f"({self._iterable(value, 'v1')} is not None)"
-            return f"has({self.body.segment(value.segment)}, {value.field})"
-        if isinstance(value, Path) and value.segment:
-            return f"bool({self.body.segment(value.segment)})"
-        if isinstance(value, Path):
-            return f"({self._relative_value(value)} is not None)"
-        return f"({self.one(value)} is not None)"
+        return Conditions(self).condition(condition)

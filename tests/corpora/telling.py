@@ -123,8 +123,8 @@ def _encounter(r: Body) -> list[str]:
     )
     return [
         _number(r),
-        r["status"],
-        r["class"]["code"],
+        r.get("status", ""),
+        r["class"]["code"] if "class" in r else "",
         _span(r.get("period")),
         people,
         places,

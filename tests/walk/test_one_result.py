@@ -6,6 +6,7 @@ The first thing to read here: docs/how-a-result-travels.md tells the same walk i
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import socket
 import threading
@@ -186,11 +187,16 @@ def test_stage_three_bytes_to_screen(
 
     text = soon(shown)
     assert "沈怀远" in text
-    assert re.search(r"<strong>128\.0</strong>", text)
+    assert re.search(r'<span class="value">128\.0</span>', text)
     assert "↑↑危" in text, "the critical potassium is marked"
+    tag = re.search(rf'href="(/record/[^"]+/trace/Observation/{result["id"]})"', text)
+    assert tag, "the source tag beside the value"
+    behind = hub.get(tag[1]).text
+    assert HEMOGLOBIN in behind, "it opens the local and the mapped code"
     source = re.search(
-        rf'href="(/console/messages/\d+\?of=Observation/{result["id"]}#bytes)"', text
+        r'href="(/console/messages/\d+\?of=Observation/[^"]+;element=valueQuantity#bytes)"',
+        behind,
     )
     assert source
-    raw = hub.get(source[1].replace("#bytes", "&element=valueQuantity")).text
+    raw = hub.get(html.unescape(source[1])).text
     assert "<mark>128.0</mark>" in raw, "the very bytes are highlighted"
