@@ -23,6 +23,7 @@ from healthhub.errors import HubError, MappingError
 from healthhub.mapping import checks
 from healthhub.mapping.functions import table
 from healthhub.mapping.library import Library
+from healthhub.mapping.yaml_file import SCHEMA
 
 HELP = "check, test, try and explain mappings"
 WIDEST = 60
@@ -49,13 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cover.add_argument("--tables", type=Path, help="folder of the official v2-to-FHIR CSVs")
     cover.add_argument("--samples", action="store_true", help="list unread fields of samples")
     cover.add_argument("--messages", type=Path, nargs="*", default=[], help="further messages")
+    commands.add_parser("schema", help="the JSON Schema of mapping files, for an editor")
     commands.add_parser("functions", help="the functions of the mapping language")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do one of them."""
-    if args.action == "functions":
-        _print(table())
+    if args.action in ("functions", "schema"):
+        _print(table() if args.action == "functions" else SCHEMA.read_text("utf-8").rstrip())
         return 0
     library = Library(args.mappings or settings.load().mappings_dir)
     if args.action == "check":
@@ -71,17 +73,21 @@ def _print(line: str = "") -> None:
     sys.stdout.write(line + "\n")
 
 
+def _wrong(library: Library, name: str) -> list[str]:
+    """What is wrong with a mapping's targets; a mapping that cannot be read is raised."""
+    definition = library.mapping(name).definition
+    return [error.message for error in checks.targets(definition)]
+
+
 def _check(library: Library, names: Sequence[str]) -> int:
     wrong = 0
     for name in names:
-        problems: list[MappingError] = []
         try:
-            compiled = library.mapping(name)
-            problems = checks.targets(compiled.definition)
+            problems = _wrong(library, name)
         except MappingError as error:
-            problems = [error]
+            problems = [error.message]
         for problem in problems:
-            _print(problem.message)
+            _print(problem)
         definition = None if problems else library.definition(name)
         if definition is not None:
             rules = sum(len(block.rules) for block in definition.resources.values())
@@ -99,6 +105,10 @@ def _test(library: Library, names: Sequence[str], *, accept: bool) -> int:
         _print("name a mapping, or give --all")
         return 2
     for name in names:
+        wrong = _wrong(library, name)
+        for line in wrong:
+            _print(f"FAILED {line}")
+        failed += len(wrong)
         for sample in samples(library, name):
             actual = outcome(library, name, sample)
             shown = sample.path.relative_to(library.folder).as_posix()
@@ -127,6 +137,8 @@ def _test(library: Library, names: Sequence[str], *, accept: bool) -> int:
 def _try(library: Library, file: Path, mapping: str, charset: str) -> int:
     if not file.is_file():
         raise HubError(f"there is no file {file}; name one that holds messages")
+    for line in _wrong(library, mapping):
+        _print(f"wrong: {line}")
     converter = Converter("try", SampleSource(mapping, charset), library)
     adapter = find(library.mapping(mapping).adapter)
     for number, raw in enumerate(adapter.split(file.read_bytes()), 1):

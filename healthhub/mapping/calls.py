@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthhub.errors import MappingError
+from healthhub.mapping import advice
 from healthhub.mapping.definition import Block
 from healthhub.mapping.expressions import Call, Constant, Expression, Path, Word
 from healthhub.mapping.functions import FUNCTIONS, Function, codes
 from healthhub.mapping.functions.codes import Lookup
+from healthhub.model.r4.shape import resources
 
 if TYPE_CHECKING:
     from healthhub.mapping.generator import Generator
@@ -114,8 +116,10 @@ class Calls:
             name = argument.value
         table = self.generator.definition.codes.get(name) if name else None
         if table is None:
-            known = ", ".join(sorted(self.generator.definition.codes)[:40])
-            raise MappingError(f"there is no code table {name!r}; known are: {known}")
+            known = self.generator.definition.codes
+            raise MappingError(
+                f"there is no code table {name!r}{advice.nearest(name or '', known)}"
+            )
         variable = f"T_{self.generator.identifier(table.name)}"
         if variable not in self.generator.scope:
             self.generator.scope[variable] = Lookup(table)
@@ -146,9 +150,15 @@ class Calls:
         else:
             kind = call.arguments[0]
             if not isinstance(kind, Word) or not kind.name[0].isupper():
-                known = ", ".join(sorted(self.generator.definition.resources))
+                name = kind.name if isinstance(kind, Word) else ""
+                known = self.generator.definition.resources
                 raise MappingError(
-                    f"{call.name} needs one of these blocks, or Type and key: {known}"
+                    f"{call.name} needs one of these blocks, or Type and key"
+                    f"{advice.nearest(name, known)}"
+                )
+            if kind.name not in resources():
+                raise MappingError(
+                    f"{kind.name} is no resource type of FHIR R4{advice.close(kind.name, resources())}"
                 )
             keys = [values.variable(a) for a in call.arguments[1:]]
             if item is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import typing
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -11,6 +14,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from healthhub.errors import MappingError
 from healthhub.mapping.definition import Definition, Rule
 from healthhub.mapping.expressions import Step
+from healthhub.mapping.kinds import misfit
 from healthhub.mapping.place import wrong
 
 
@@ -18,10 +22,7 @@ def targets(definition: Definition) -> list[MappingError]:
     """All targets of blocks and data types that FHIR R4 does not have, with their places."""
     found: list[MappingError] = []
     for block in definition.resources.values():
-        if _fields(block.type) is None:
-            found.append(wrong(block.where, f"{block.type} is no resource type of FHIR R4"))
-            continue
-        found += _problems(block.rules, block.type)
+        found += _problems(definition, block.rules, block.type)
     for data in definition.types.values():
         kind = data.makes.replace(".", " ").split()
         if not data.rules or not kind:
@@ -32,29 +33,41 @@ def targets(definition: Definition) -> list[MappingError]:
         if not model or _fields(model) is None:
             found.append(wrong(data.where, f"{data.makes} is no data type of FHIR R4"))
         else:
-            found += _problems(data.rules, model)
+            found += _problems(definition, data.rules, model)
     return found
 
 
-def _problems(rules: tuple[Rule, ...], model: str) -> list[MappingError]:
-    problems = ((rule, _problem(rule, model)) for rule in rules)
+def _problems(
+    definition: Definition, rules: tuple[Rule, ...], model: str
+) -> list[MappingError]:
+    problems = ((rule, _problem(definition, rule, model)) for rule in rules)
     return [wrong(rule.where, text, rule.text) for rule, text in problems if text]
 
 
-def _problem(rule: Rule, model: str) -> str:
-    """What is wrong with a rule's target; empty if nothing is."""
-    at: str | None = model
+def _problem(definition: Definition, rule: Rule, model: str) -> str:
+    """What is wrong with a rule's target, or with what it is given; empty if nothing is."""
+    at: str | type = model
     for step in rule.target.steps:
-        fields = _fields(at) if at else None
+        fields = _fields(at) if isinstance(at, str) else None
         if fields is None:
-            return f"{at or 'a plain value'} has no parts such as {step.name}"
+            before = at if isinstance(at, str) else "a plain value"
+            return f"{before} has no parts such as {step.name}"
         if step.name not in fields:
-            return f"{at} has no element {step.name}"
+            return f"{at} has no element {step.name}{_similar(step.name, fields)}"
         at, many = fields[step.name]
         problem = _list_or_not(step, many)
         if problem:
             return problem
-    return ""
+    reason = misfit(definition, rule.value, at) if rule.value is not None else ""
+    return f"{rule.target.steps[-1].name} {reason}" if reason else ""
+
+
+def _similar(name: str, fields: Iterable[str]) -> str:
+    """The element that was probably meant, or the choices of one such as deceased[x]."""
+    plain = [field for field in fields if "_" not in field]
+    choices = [field for field in plain if re.fullmatch(name + "[A-Z][A-Za-z]+", field)]
+    close = choices or get_close_matches(name, plain, 1)
+    return f"; did you mean {' or '.join(sorted(close))}?" if close else ""
 
 
 def _list_or_not(step: Step, many: bool) -> str:
@@ -67,24 +80,25 @@ def _list_or_not(step: Step, many: bool) -> str:
 
 def _inner(model: str, name: str) -> str | None:
     fields = _fields(model)
-    return fields[name][0] if fields and name in fields else None
+    found = fields[name][0] if fields and name in fields else None
+    return found if isinstance(found, str) else None
 
 
 @cache
-def _fields(model: str) -> dict[str, tuple[str | None, bool]] | None:
-    """Element name to its model (None for a primitive) and whether it is a list."""
+def _fields(model: str) -> dict[str, tuple[str | type, bool]] | None:
+    """Element name to its model (a Python type for a primitive) and whether it is a list."""
     try:
         found: Any = get_fhir_model_class(model)
     except (KeyError, LookupError, ImportError, ValueError):
         return None
-    fields: dict[str, tuple[str | None, bool]] = {}
+    fields: dict[str, tuple[str | type, bool]] = {}
     for name, info in found.model_fields.items():
         kind, many = _kind(info.annotation)
         fields[str(info.alias or name)] = (kind, many)
     return fields
 
 
-def _kind(annotation: Any) -> tuple[str | None, bool]:
+def _kind(annotation: Any) -> tuple[str | type, bool]:
     many = False
     while True:
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
@@ -98,4 +112,6 @@ def _kind(annotation: Any) -> tuple[str | None, bool]:
             break
     name = getattr(annotation, "__name__", "")
     model = name.removesuffix("Type")
-    return (model if name.endswith("Type") and model else None), many
+    if name.endswith("Type") and model:
+        return model, many
+    return (annotation if isinstance(annotation, type) else str), many

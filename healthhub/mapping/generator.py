@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from healthhub.errors import MappingError
-from healthhub.mapping import reads, trace
+from healthhub.mapping import advice, reads, trace
 from healthhub.mapping.blocks import Blocks
 from healthhub.mapping.calls import Calls
 from healthhub.mapping.definition import Block, Definition, MergeRule, Named, Rule
@@ -231,17 +230,13 @@ class Generator:
     def unknown_function(self, name: str) -> str:
         """The advice for a function that does not exist."""
         known = [*FUNCTIONS, *self.definition.types]
-        return f"there is no function or type {name!r}{_nearest(name, known)}"
+        return f"there is no function or type {name!r}{advice.close(name, known)}"
 
     def unknown_word(self, name: str) -> str:
         """The advice for a word that stands for nothing."""
         known = [*WORDS, *self.definition.names]
+        meant = advice.of_word(name) or advice.close(name, known)
         return (
-            f"there is no name {name!r}{_nearest(name, known)}; define it under `names`, or put "
+            f"there is no name {name!r}{meant}; define it under `names`, or put "
             "a text into quotes"
         )
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from healthhub.errors import MappingError
+from healthhub.mapping import advice
 from healthhub.mapping.expressions import (
     Both,
     Call,
@@ -44,6 +45,7 @@ _FILTER = re.compile(
 )
 _STEP = re.compile(r'(_?[a-z][A-Za-z0-9]*)(?:\[(?:"([^"]+)"|([\w-]*))\])?(?:\.|$)')
 _KEYWORDS = {"if", "else", "and", "or", "not", "in", "matches"}
+_CONDITIONAL = {"=", "!=", "in", "matches", "and", "or", "not"}
 _ESCAPES = {"n": "\n", "t": "\t"}
 
 
@@ -58,7 +60,10 @@ class _Reader:
         while position < end:
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
-                raise MappingError(f"cannot be read from {text[position:].strip()[:30]!r} on")
+                rest = text[position:].strip()
+                raise MappingError(
+                    f"cannot be read from {rest[:30]!r} on{advice.of_sign(rest)}"
+                )
             kind = match.lastgroup
             self.tokens.append((kind, match[kind], match.start(kind)))
             position = match.end()
@@ -95,7 +100,8 @@ class _Reader:
         """Fail if anything is left."""
         kind, found = self.peek()
         if kind:
-            raise MappingError(f"did not expect {found!r} here")
+            hint = "; a condition follows the word if" if found in _CONDITIONAL else ""
+            raise MappingError(f"did not expect {found!r} here{hint}")
 
 
 def rule(text: str) -> tuple[Target, Expression | None]:
@@ -156,6 +162,8 @@ def path(text: str) -> Path:
         component, sub = [*numbers, 0, 0][:2]
         return Path(text, "", 0, component, sub)
     match = _PATH.fullmatch(text)
+    if match is not None and "0" in (match["field"], match["component"], match["sub"]):
+        raise MappingError(f"{text!r} counts from 0; fields and components count from 1")
     if match is None:
         raise MappingError(f"{text!r} is no path; write it as PID-3, PID-3.1 or PID-3[5=X].1")
     repetition, filters = _filter(match["filter"])
@@ -244,9 +252,13 @@ def _operand(reader: _Reader) -> Expression:
         if reader.peek() == ("sign", "("):
             return Call(text, _arguments(reader))
         if re.fullmatch(r"[A-Z][A-Z0-9]{2}", text):
+            kind, part = reader.peek()
+            if kind == "relative" and part[1:]:
+                raise MappingError(f"{text}{part} is no path; write {text}-{part[1:]}")
             return Path(text, text)
         return Word(text)
-    raise MappingError(f"expected a value, found {text or 'the end'!r}")
+    hint = {"=": "; compare with a single =", "if": "; write: value if condition else value"}
+    raise MappingError(f"expected a value, found {text or 'the end'!r}{hint.get(text, '')}")
 
 
 def _any(reader: _Reader) -> Condition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from healthhub.errors import MappingError
+from healthhub.mapping.coherence import broken
 from healthhub.mapping.compiled import Compiled
 from healthhub.mapping.definition import Definition
 from healthhub.mapping.reading import read
@@ -41,14 +42,11 @@ class Library:
         if not (self.folder / name / "mapping.yaml").is_file():
             known = ", ".join(self.names()) or "none"
             raise MappingError(
-                f"there is no mapping {name!r} in {self.folder.name}/; there are: {known}",
-                expression=name,
+                f"there is no mapping {name!r} in {self.folder.name}/; there are: {known}"
             )
         if name in self._reading:
             chain = " -> ".join([*self._reading, name])
-            raise MappingError(
-                f"mappings extend each other in a circle: {chain}", expression=name
-            )
+            raise MappingError(f"mappings extend each other in a circle: {chain}")
         self._reading.append(name)
         try:
             self._definitions[name] = read(self.folder, name, self.definition)
@@ -60,5 +58,8 @@ class Library:
         """A mapping ready to run; MappingError names file, line and rule."""
         found = self._compiled.get(name)
         if found is None:
-            found = self._compiled[name] = Compiled(self.definition(name))
+            definition = self.definition(name)
+            for error in broken(definition):
+                raise error
+            found = self._compiled[name] = Compiled(definition)
         return found

@@ -22,7 +22,7 @@ from healthhub.mapping.definition import (
     Rule,
 )
 from healthhub.mapping.expressions import Condition
-from healthhub.mapping.place import wrong
+from healthhub.mapping.place import located, wrong
 from healthhub.mapping.yaml_file import Item, load
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def read(root: Path, name: str, base: Callable[[str], Definition]) -> Definition
     if extends is None:
         definition = Definition(name, head.where, version.text)
     else:
-        definition = base(extends.text)
+        definition = _base(extends, base)
     title, adapter = head.get("title"), head.get("adapter")
     definition = replace(
         definition,
@@ -55,8 +55,17 @@ def read(root: Path, name: str, base: Callable[[str], Definition]) -> Definition
     )
     include = head.get("include")
     for part in include.list() if include else []:
+        if not (folder / part.text).is_file():
+            raise wrong(part.where, f"the file {part.text} is not in the mapping's folder")
         definition = _extend(definition, load(folder / part.text, root), folder)
     return _extend(definition, head, folder)
+
+
+def _base(extends: Item, base: Callable[[str], Definition]) -> Definition:
+    try:
+        return base(extends.text)
+    except MappingError as error:
+        raise located(error, extends.where, f"extends: {extends.text}") from None
 
 
 def _extend(base: Definition, layer: Item, folder: Path) -> Definition:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import yaml
 from jsonschema import Draft202012Validator
 
+from healthhub.mapping import advice
 from healthhub.mapping.place import Where, wrong
 
 Plain = str | int | bool | None
@@ -57,20 +58,12 @@ class Item:
 def load(path: Path, root: Path) -> Item:
     """Read and check a mapping file; MappingError names file and line."""
     shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    text = _text(path, shown)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError:
-        raise wrong(
-            Where(shown, 1), "the file cannot be read; create it or correct its name"
-        ) from None
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = 1 if mark is None else int(mark.line) + 1
-        problem = getattr(error, "problem", None) or "is no YAML"
-        raise wrong(
-            Where(shown, line),
-            f"{problem}; a rule that holds ': ' or ' #' must stand in quotes",
-        ) from None
+        line, says = advice.of_yaml(error, text)
+        raise wrong(Where(shown, line), says) from None
     if node is None:
         raise wrong(Where(shown, 1), "the file is empty; begin with: mapping: NAME")
     item = _item(node, shown)
@@ -78,16 +71,31 @@ def load(path: Path, root: Path) -> Item:
     return item
 
 
-def _item(node: Any, file: str) -> Item:
-    where = Where(file, int(node.start_mark.line) + 1)
+def _text(path: Path, shown: str) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        raise wrong(
+            Where(shown, 1), "the file cannot be read; create it or correct its name"
+        ) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise wrong(Where(shown, line), "the file is not in UTF-8; save it as UTF-8") from None
+
+
+def _item(node: Any, file: str, key: Any = None) -> Item:
+    """A node with its line: that of its key, if it has one."""
+    where = Where(file, int((key or node).start_mark.line) + 1)
     if isinstance(node, yaml.MappingNode):
         table: dict[str, Item] = {}
-        for key, value in node.value:
-            name = str(key.value)
+        for named, value in node.value:
+            name = str(named.value)
             if name in table:
-                line = int(key.start_mark.line) + 1
+                line = int(named.start_mark.line) + 1
                 raise wrong(Where(file, line), f"{name!r} stands here twice; keep one of them")
-            table[name] = _item(value, file)
+            table[name] = _item(value, file, named)
         return Item(table, where)
     if isinstance(node, yaml.SequenceNode):
         return Item([_item(part, file) for part in node.value], where)
@@ -126,17 +134,11 @@ def _check(item: Item) -> None:
             at = inner[str(step)]
         elif isinstance(inner, list):
             at = inner[int(step)]
-    place = ".".join(str(step) for step in error.absolute_path) or "the file"
-    raise wrong(at.where, f"{place}: {_advice(error)}; see docs/mapping-language.md")
-
-
-def _advice(error: Any) -> str:
-    """What the schema says, in the words of the language."""
-    if error.validator_value == "<-":
-        return f"the rule {str(error.instance)[:80]!r} has no arrow; write target <- value"
-    if error.validator == "type" and isinstance(error.instance, dict):
-        return "this is no text; a rule that holds ': ' or ' #' must stand in quotes"
-    return str(error.message)
+    key, says = advice.of_schema(error)
+    inner = at.get(key) if key is not None else None
+    place = ".".join(str(step) for step in error.absolute_path)
+    shown = f"{place}: {says}" if place else says
+    raise wrong((inner or at).where, f"{shown}; see docs/mapping-language.md")
 
 
 def _depth(error: Any) -> tuple[int, str]:

@@ -1,0 +1,66 @@
+"""Checks that the names by which the parts of a mapping speak of each other exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from healthhub.adapter_api import find
+from healthhub.errors import MappingError, SettingError
+from healthhub.mapping.advice import close, nearest
+from healthhub.mapping.definition import Definition
+from healthhub.mapping.place import Where, wrong
+from healthhub.model.r4.shape import resources
+
+
+def broken(definition: Definition) -> Iterator[MappingError]:
+    """Each adapter, group or type of resource that is named and is not there."""
+    try:
+        find(definition.adapter)
+    except SettingError as error:
+        yield wrong(definition.where, error.message)
+    yield from _of_groups(definition)
+    yield from _of_resources(definition)
+    for merge in definition.merges:
+        if not _there(merge.each, definition):
+            yield _missing(merge.where, "the merge", "each", merge.each, definition.groups)
+
+
+def _of_groups(definition: Definition) -> Iterator[MappingError]:
+    for group in definition.groups.values():
+        for name in group.within:
+            if name not in definition.groups:
+                yield _missing(
+                    group.where, f"the group {group.name}", "in", name, definition.groups
+                )
+        if not group.anchors and not group.once:
+            yield wrong(
+                group.where, f"nothing begins the group {group.name}; give it anchors or once"
+            )
+
+
+def _of_resources(definition: Definition) -> Iterator[MappingError]:
+    for block in definition.resources.values():
+        if block.type not in resources():
+            yield wrong(
+                block.where,
+                f"{block.type} is no resource type of FHIR R4{close(block.type, resources())}",
+            )
+        if isinstance(block.each, str) and not _there(block.each, definition):
+            whose = f"the resource {block.name}"
+            yield _missing(block.where, whose, "each", block.each, definition.groups)
+
+
+def _there(each: str, definition: Definition) -> bool:
+    """A group, the message, or a segment (three capitals)."""
+    segment = len(each) == 3 and each.isupper() and each.isalnum()
+    return each == "message" or segment or each in definition.groups
+
+
+def _missing(
+    where: Where, whose: str, key: str, name: str, known: Iterable[str]
+) -> MappingError:
+    return wrong(
+        where,
+        f"{whose} says {key}: {name}, and there is no such group"
+        f"{nearest(name, [*known, 'message'])}",
+    )
