@@ -87,6 +87,12 @@ def resources() -> frozenset[str]:
     return frozenset(_data()["resources"])
 
 
+def elements(name: str) -> dict[str, tuple[str, bool]]:
+    """The elements of a type, or of an element that has its own (Patient.contact): what each
+    holds, and whether many. Choices stand under each of their names (valueString)."""
+    return {element: (rule.type, rule.many) for element, rule in _rules(name).items()}
+
+
 def _data() -> dict[str, Any]:
     if not _DATA:
         text = Path(__file__).with_name("definitions.json").read_text(encoding="utf-8")
