@@ -55,7 +55,7 @@ def _patient(record: Record) -> str:
     for segment in record.segments:
         if segment.name == "PID":
             fields = [segment.field(number) for number in (3, 2, 4, 18)]
-            repetitions = [rep for field in fields for rep in field.split("~")]
+            repetitions = [rep for field in fields for rep in field.split("~", MOST)[:MOST]]
             for component in (1, 5):
                 for repetition in repetitions:
                     number = clean(part(repetition, 0, component, 1))
@@ -91,8 +91,8 @@ def _numbers_of(segment: Segment, field: int) -> Iterator[str]:
     text = segment.field(field)
     if not text:
         return
-    for repetition in text.split("~"):
-        for piece in repetition.split("^", 1)[0].split("&"):
+    for repetition in text.split("~", MOST)[:MOST]:
+        for piece in repetition.split("^", 1)[0].split("&", 4)[:4]:
             number = clean(piece)
             if number is not None and len(number) <= 64:
                 yield number

@@ -13,12 +13,17 @@ from healthhub.adapter_api.record import Record, Segment
 from healthhub.adapter_api.text import clean, part
 
 _HEADER = re.compile(rb"(?:^|[^A-Za-z0-9])(MSH([^A-Za-z0-9\s\x80-\xff]))")
+_UTF_16 = re.compile(rb"\A\s*(?:\xff\xfe|\xfe\xff)|\A\x00?M\x00S\x00H\x00?")
 _LINE_BREAK = re.compile(r"[\r\n]+")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _STANDARD = "|^~\\&"
 _LITERALS = {"^": "\\S\\", "~": "\\R\\", "&": "\\T\\", "\\": "\\E\\"}
 LOOK_AHEAD = 1024
 """Bytes of junk (BOM, blanks, frame bytes, batch headers) that may stand before MSH."""
+MOST_SEGMENTS = 20_000
+MOST_PARTS = 500_000
+"""Fields, repetitions, components and subcomponents of a message. What has more would take the
+memory and the time of all others; no hospital's message comes near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,13 @@ def begin(raw: bytes) -> int:
     else:
         match = _HEADER.search(raw, 0, LOOK_AHEAD)
     if match is None:
+        if _UTF_16.match(raw):
+            raise BadMessage(
+                "the message is in UTF-16, which HL7 v2 does not know as a charset of its "
+                "encoding: send it in UTF-8 or GB18030",
+                condition="102",
+                place="byte 1",
+            )
         what = "the message is empty" if not raw.strip() else "there is no MSH segment"
         raise BadMessage(
             f"{what}: send an HL7 v2 message that begins with MSH|^~\\&|", place="MSH"
@@ -64,7 +76,30 @@ def parse(raw: bytes, feed: Feed) -> Parsed:
             condition="102",
             place="MSH-2",
         )
-    return Parsed(text, codec, start, delimiters, _bounds(text, separator))
+    bounds = _bounds(text, separator)
+    _one_of_a_size(text, delimiters, bounds)
+    return Parsed(text, codec, start, delimiters, bounds)
+
+
+def _one_of_a_size(text: str, delimiters: str, bounds: tuple[tuple[int, int], ...]) -> None:
+    """Refuse a batch that came as one message, whose later messages would be passed over, and
+    a message of a size that only a fault makes."""
+    for start, _ in bounds[1:]:
+        if text.startswith("MSH", start):
+            raise BadMessage(
+                "a second MSH stands in the message: send each message in a frame of its own, "
+                "or a batch as a file or by POST",
+                place="MSH",
+            )
+    parts = sum(text.count(delimiter) for delimiter in delimiters[:3] + delimiters[4])
+    for number, most, what in (
+        (len(bounds), MOST_SEGMENTS, "segments"),
+        (parts, MOST_PARTS, "fields, repetitions and components"),
+    ):
+        if number > most:
+            raise BadMessage(
+                f"the message has {number} {what}; at most {most} are taken: divide it"
+            )
 
 
 def _bounds(text: str, separator: str) -> tuple[tuple[int, int], ...]:

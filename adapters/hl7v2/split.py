@@ -31,7 +31,9 @@ def _starts(body: bytes) -> Iterator[int]:
     at = body.find(b"MSH")
     while at >= 0:
         before, delimiter = body[at - 1 : at], body[at + 3 : at + 4]
-        begins = before in (b"", b"\r", b"\n", b"\x0b") or body[:at] == b"\xef\xbb\xbf"
+        begins = before in (b"", b"\r", b"\n", b"\x0b") or (
+            at == 3 and body.startswith(b"\xef\xbb\xbf")
+        )
         if begins and _DELIMITER.fullmatch(delimiter):
             yield at
         at = body.find(b"MSH", at + 3)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from healthhub.settings import Source
+
+_HEADER = re.compile(rb"(?:^|[\r\n\x0b]|\xef\xbb\xbf)[ \t\x00]*(MSH[^A-Za-z0-9\s\x80-\xff])")
+LOOK_AHEAD = 1024
 
 UNKNOWN = "?"
 """Source under which bytes of nobody are kept; no setting can take this name."""
@@ -81,11 +85,13 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
 
 
 def sender_of(raw: bytes) -> tuple[bytes, bytes]:
-    """MSH-3 and MSH-4 as bytes; empty where there is no MSH."""
-    if raw[:3] != b"MSH" or len(raw) < 8:
+    """MSH-3 and MSH-4 as bytes; empty where there is no MSH. Blanks, a byte order mark or a
+    batch header may stand before it, as the adapter takes them."""
+    found = _HEADER.search(raw, 0, LOOK_AHEAD)
+    if found is None:
         return b"", b""
-    head = raw[:2000].replace(b"\n", b"\r").partition(b"\r")[0]
-    fields = head.split(raw[3:4], 4)
+    head = re.split(rb"[\r\n]", raw[found.start(1) : found.start(1) + 2000], maxsplit=1)[0]
+    fields = head.split(head[3:4], 4)
     return (fields[2], fields[3]) if len(fields) > 3 else (b"", b"")
 
 

@@ -65,6 +65,13 @@ def test_a_header_inside_a_field_starts_no_message() -> None:
     assert list(ADAPTER.split(raw)) == [raw]
 
 
+def test_a_body_that_names_headers_a_million_times_is_cut_without_copying_it_each_time() -> (
+    None
+):
+    body = b"\xef\xbb\xbf" + ORU.encode() + b"MSH" * 1_000_000
+    assert list(ADAPTER.split(body)) == [body[3:]]
+
+
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_splitting_keeps_every_segment(tails: list[bytes]) -> None:
     body = b"".join(b"MSH|^~\\&|" + re.sub(rb"[\r\n\x0b\x1c]", b"", t) + b"\r" for t in tails)

@@ -112,6 +112,42 @@ def test_what_is_no_message_is_refused_with_its_place(
     assert caught.value.place == place
 
 
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (HEAD.encode("utf-16"), "UTF-16"),
+        (HEAD.encode("utf-16-le"), "UTF-16"),
+        (HEAD.encode("utf-16-be"), "UTF-16"),
+        ((HEAD + "\rPID|1||P1\r" + HEAD + "\rPID|1||P2").encode(), "a second MSH"),
+        (f"FHS|^~\\&|X\rBHS|^~\\&|X\r{HEAD}\r{HEAD}\rBTS|2\rFTS|1\r".encode(), "a second MSH"),
+        (HEAD.encode() + b"\rNTE|1" * 20_001, "20002 segments"),
+        (HEAD.encode() + b"\rPID|1||" + b"a~" * 500_001, "repetitions"),
+        (HEAD.encode() + b"\rPID|1||" + b"|" * 500_001, "fields"),
+    ],
+    ids=[
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "two",
+        "batch",
+        "segments",
+        "repetitions",
+        "fields",
+    ],
+)
+def test_what_cannot_be_taken_whole_is_refused_with_what_to_do(
+    raw: bytes, said: str, utf8: Feed
+) -> None:
+    with pytest.raises(BadMessage, match=said):
+        ADAPTER.envelope(raw, utf8)
+
+
+def test_a_message_of_many_repetitions_and_lines_is_taken(utf8: Feed) -> None:
+    raw = HEAD.encode() + b"\rPID|1||" + b"P1~" * 9000 + b"\rOBX|1" * 9000
+    envelope = ADAPTER.envelope(raw, utf8)
+    assert envelope.patient == "P1"
+
+
 @given(st.binary(max_size=300), st.sampled_from(["utf-8", "gbk"]))
 @example(b"MSH||", "utf-8")
 @example(b"MSH\\\\\\\\\\|", "utf-8")
