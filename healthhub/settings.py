@@ -202,6 +202,12 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         if not path.is_file():
             raise SettingError(f"settings file {path} does not exist", expression="settings")
         os.environ["HEALTHHUB_SETTINGS"] = str(path)
+    named = os.environ.get("HEALTHHUB_SETTINGS")
+    if named and not Path(named).is_file():
+        raise SettingError(
+            f"settings file {named} does not exist; correct --settings or HEALTHHUB_SETTINGS",
+            expression="settings",
+        )
     try:
         return Settings(**overrides)
     except ValidationError as error:

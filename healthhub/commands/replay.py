@@ -12,6 +12,7 @@ from healthhub.clock import ZONE
 from healthhub.errors import InvalidRequest
 from healthhub.keep import Choice
 from healthhub.model.message import State
+from healthhub.receive import again
 from healthhub.store import database
 
 HELP = "process kept messages again (or, with --ignore, set them aside)"
@@ -64,14 +65,18 @@ def run(args: argparse.Namespace) -> int:
     """Count, or replay and log who did it."""
     action = "ignore" if args.ignore else "replay"
     choice = chosen(args)
-    with postgres.running(settings.load()) as dsn, database.connect(dsn) as conn:
+    loaded = settings.load()
+    with postgres.running(loaded) as dsn, database.connect(dsn) as conn:
         if args.dry_run:
             count = keep.matching(conn, choice, action)
             sys.stdout.write(f"{action}: {count} messages would be touched\n")
             return 0
         if not args.reason.strip():
             raise InvalidRequest("--reason is empty: say why", expression="reason")
-        act = keep.ignore if args.ignore else keep.replay
-        count = act(conn, choice, who=getpass.getuser(), reason=args.reason)
+        who, reason = getpass.getuser(), args.reason
+        if args.ignore:
+            count = keep.ignore(conn, choice, who=who, reason=reason)
+        else:
+            count = again.replay(conn, loaded.sources, choice, who=who, reason=reason)
         sys.stdout.write(f"{action}: {count} messages\n")
     return 0

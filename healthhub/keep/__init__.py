@@ -1,5 +1,6 @@
 """Raw messages: durable, replayable, each in exactly one state."""
 
+from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.choice import Choice
 from healthhub.keep.keeper import Keeper
 from healthhub.keep.lanes import Lanes
@@ -13,6 +14,7 @@ __all__ = [
     "Keeper",
     "Lanes",
     "Line",
+    "admit",
     "claim",
     "counts",
     "find",
@@ -23,6 +25,8 @@ __all__ = [
     "ignore",
     "matching",
     "park",
+    "reject",
     "replay",
     "retry_later",
+    "via",
 ]

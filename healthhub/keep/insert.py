@@ -40,7 +40,8 @@ with incoming as materialized (
 select i.position, i.id from incoming i join fresh using (id)
 """
 
-KNOWN = "select digest, id from message where digest = any(%b)"
+KNOWN = """select digest, id, state = 'rejected' from message join message_state using (id)
+    where digest = any(%b)"""
 
 DAY = 12
 """Position of the partition's day in a row."""

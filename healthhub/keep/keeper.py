@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +14,7 @@ import psycopg
 
 from healthhub import clock
 from healthhub.errors import HubError, TryAgain
-from healthhub.keep import insert, raw
+from healthhub.keep import admission, insert, raw
 from healthhub.model.message import Incoming, Kept
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,10 @@ class Keeper:
         missing = [digest for digest in first if digest not in ids]
         if missing:
             cursor = await conn.execute(insert.KNOWN, (missing,))
-            ids |= {bytes(digest): id_ for digest, id_ in await cursor.fetchall()}
+            known = [(bytes(digest), id_, no) for digest, id_, no in await cursor.fetchall()]
+            ids |= {digest: id_ for digest, id_, _ in known}
+            rejected = {digest: id_ for digest, id_, was_rejected in known if was_rejected}
+            fresh |= await self._admit(conn, first, rejected)
         for waiting in batch:
             repeated = waiting.digest not in fresh or first[waiting.digest] is not waiting
             if not waiting.kept.done():
@@ -198,6 +201,23 @@ class Keeper:
         self._backlog += len(fresh)
         if fresh:
             await conn.execute("notify message")
+
+    async def _admit(
+        self,
+        conn: psycopg.AsyncConnection,
+        sent: Mapping[bytes, _Waiting],
+        rejected: Mapping[bytes, int],
+    ) -> set[bytes]:
+        """What was rejected once and can be read now (its source's charset was corrected, say)
+        is taken: its sender is about to be told so."""
+        chosen = [digest for digest in rejected if sent[digest].incoming.envelope is not None]
+        if not chosen:
+            return set()
+        rows = [insert.row(sent[d].incoming, d, self._packer) for d in chosen]
+        columns = admission.columns([rejected[d] for d in chosen], rows)
+        cursor = await conn.execute(admission.ADMIT, columns)
+        admitted = {id_ for (id_,) in await cursor.fetchall()}
+        return {digest for digest in chosen if rejected[digest] in admitted}
 
     async def _have_days(self, conn: psycopg.AsyncConnection, needed: set[date]) -> None:
         for day in sorted(needed - self._days):

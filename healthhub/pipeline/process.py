@@ -16,6 +16,10 @@ from healthhub.pipeline.attempts import TRANSIENT, attempt, usable, wait
 from healthhub.pipeline.conversion import Conversion, Convert, convert, unexpected
 from healthhub.store import writer
 
+STORE_AT_FAULT = ("53100", "58030")
+"""Disk full and I/O error (PostgreSQL appendix A): no message's fault, so it costs none of a
+message's attempts; the worker waits until the store can write again."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -52,8 +56,16 @@ def process(
     except Exception:  # noqa: BLE001 - the message at fault is found one by one
         usable(conn)
     tally = Tally()
+    behind: set[tuple[str, str]] = set()
     for conversion in conversions:
-        tally.add(_alone(conn, conversion, max_attempts))
+        message = conversion.message
+        patient = (message.source, message.envelope.patient)
+        if patient in behind:
+            continue  # it stays pending until the earlier one of its patient has passed
+        outcome = _alone(conn, conversion, max_attempts)
+        tally.add(outcome)
+        if outcome.retried and message.envelope.patient:
+            behind.add(patient)
     return tally
 
 
@@ -83,6 +95,8 @@ def _alone(conn: psycopg.Connection, conversion: Conversion, max_attempts: int) 
         finding = Finding("error", error.code, error.expression or "", error.message)
     except TRANSIENT as error:
         usable(conn)
+        if error.sqlstate in STORE_AT_FAULT:
+            raise psycopg.OperationalError("the store cannot write") from error
         code = error.sqlstate or type(error).__name__
         detail = f"the store refused it for the moment ({code}); it is tried again by itself"
         finding = Finding("error", "transient", "", detail)

@@ -118,7 +118,7 @@ class Intake:
         envelope: Envelope | None,
         bad: BadMessage | None,
     ) -> Promise:
-        rejected = f"{bad.condition} {bad.place} {bad.message}" if bad else ""
+        rejected = noted(bad) if bad else ""
         incoming = Incoming(name, raw, clock.now(), via, envelope, rejected)
         if bad is not None:
             log.info("reject source=%s condition=%s bytes=%d", name, bad.condition, len(raw))
@@ -135,6 +135,16 @@ def fault(stage: str, error: BaseException) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-4:]))
     log.error("%s fault error=%s at=%s", stage, type(error).__name__, where)
+
+
+def unreadable(error: BadMessage) -> str:
+    """Why bytes are rejected, as the console shows it."""
+    return noted(_bilingual(error))
+
+
+def noted(bad: BadMessage) -> str:
+    """Condition (HL7 table 0357), place, and the sentence that the sender was told."""
+    return f"{bad.condition} {bad.place} {bad.message}"
 
 
 def _bilingual(error: BadMessage) -> BadMessage:

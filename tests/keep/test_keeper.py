@@ -95,6 +95,36 @@ def test_garbage_is_kept_as_rejected_with_its_reason(connection: psycopg.Connect
     assert (finding.severity, finding.detail) == ("error", "no MSH segment")
 
 
+def test_a_message_that_was_rejected_and_is_readable_when_it_comes_again_is_taken(
+    database: str, connection: psycopg.Connection
+) -> None:
+    """Its source's charset was corrected meanwhile: who is told AA must find it processed."""
+    garbage = Incoming("his", b"MSH|?", AT, "test", None, "102 byte 5 is not utf-8")
+    (first,) = kept(database, garbage)
+    again, twin = kept(database, *[incoming(b"MSH|?", patient="p1", numbers=["n1"])] * 2)
+    assert (again, twin) == (Kept(first.id, False), Kept(first.id, True))
+    found = keep.get(connection, first.id)
+    assert (found.state, found.envelope.patient) == (State.PENDING, "p1")
+    assert found.raw == b"MSH|?"
+    assert keep.findings(connection, [first.id]) == {first.id: []}
+    assert [m.id for m in keep.claim(connection, range(256), 10)] == [first.id]
+    keep.finish(connection, {first.id: []})
+    connection.commit()
+    assert kept(database, garbage) == [Kept(first.id, True)]
+    assert keep.get(connection, first.id).state is State.DONE
+
+
+def test_a_rejected_message_whose_bytes_were_dropped_is_kept_anew_when_it_is_readable(
+    database: str, connection: psycopg.Connection
+) -> None:
+    (first,) = kept(database, Incoming("his", b"MSH|?", AT, "test", None, "not utf-8"))
+    raw.prune(connection, AT.date() + timedelta(days=1))
+    connection.commit()
+    (again,) = kept(database, incoming(b"MSH|?", received=AT + timedelta(days=3)))
+    assert again == Kept(first.id, False)
+    assert keep.get(connection, first.id).raw == b"MSH|?"
+
+
 def test_an_envelope_of_text_that_postgresql_refuses_is_kept_in_plain_form(
     connection: psycopg.Connection,
 ) -> None:

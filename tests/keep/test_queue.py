@@ -223,7 +223,9 @@ def test_a_replay_needs_a_condition_and_a_reason(
         keep.replay(conn, choice, who="ann", reason=reason)
 
 
-def test_what_was_rejected_is_not_replayed(conn: psycopg.Connection) -> None:
+def test_what_was_rejected_is_not_pending_before_it_is_read_anew(
+    conn: psycopg.Connection,
+) -> None:
     async def work() -> int:
         async with Keeper(conn.info.dsn) as keeper:
             return (await keeper.keep(Incoming("his", b"?", AT, "test", None, "no MSH"))).id

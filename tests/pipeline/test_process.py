@@ -213,6 +213,48 @@ def test_a_transient_failure_is_tried_again_and_later_messages_of_the_patient_wa
     assert names(conn) == {"二", "他"}
 
 
+def test_a_later_message_of_the_patient_in_the_same_batch_waits_too(
+    conn: psycopg.Connection, refusing: Callable[[Refuse], None]
+) -> None:
+    def refuse(drafts: Sequence[Draft]) -> None:
+        if any(name_of(draft) == "一" for draft in drafts):
+            raise errors.DeadlockDetected
+
+    refusing(refuse)
+    fill(
+        conn,
+        {"patient": "1", "name": "一"},
+        {"patient": "2", "name": "他"},
+        {"patient": "1", "name": "二"},
+    )
+    tally = step(conn)
+    assert (tally.retried, tally.done) == (1, 1)
+    assert states(conn) == ["retry", "done", "pending"]
+
+
+@pytest.mark.parametrize("fault", [errors.DiskFull, errors.IoError])
+def test_a_full_disk_costs_no_message_its_attempts(
+    conn: psycopg.Connection,
+    refusing: Callable[[Refuse], None],
+    fault: type[psycopg.OperationalError],
+) -> None:
+    """However long it lasts, nothing is parked for it; the worker waits and goes on."""
+    full = True
+
+    def refuse(drafts: Sequence[Draft]) -> None:
+        if full and drafts:
+            raise fault
+
+    refusing(refuse)
+    (only,) = fill(conn, {"patient": "1", "name": "甲"})
+    for _ in range(5):
+        with pytest.raises(psycopg.OperationalError):
+            step(conn, attempts=3)
+    assert (states(conn), keep.get(conn, only).attempts) == (["pending"], 0)
+    full = False
+    assert step(conn).done == 1
+
+
 def test_a_failure_that_stays_is_parked_after_the_last_attempt(
     conn: psycopg.Connection, refusing: Callable[[Refuse], None]
 ) -> None:
