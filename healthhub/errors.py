@@ -105,6 +105,12 @@ class Unprocessable(HubError):
     code, status, issue = "unprocessable", 422, "processing"
 
 
+class TooMany(HubError):
+    """The caller has as many of these under way as it may; a later request can pass."""
+
+    code, status, issue = "too-many", 429, "throttled"
+
+
 class TryAgain(HubError):
     """The store is down or the backlog full; the same request may pass later."""
 

@@ -127,6 +127,27 @@ class Pipeline(Section):
     )
 
 
+class Bulk(Section):
+    """Bulk export and import."""
+
+    jobs_per_client: int = Field(
+        default=2, ge=1, description="Jobs that a client may have under way at once."
+    )
+    keep_hours: float = Field(
+        default=24, gt=0, description="Hours after which a finished job's files are removed."
+    )
+    import_folder: Path | None = Field(
+        default=None, description="Folder whose files $import may read by name; none: no files."
+    )
+    import_from: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses that $import may read: beginnings such as https://host/path/.",
+    )
+    max_import_bytes: int = Field(
+        default=16 * 2**30, ge=1024, description="A longer file of an import is refused."
+    )
+
+
 class Settings(BaseSettings):
     """The whole of healthhub.toml. A variable HEALTHHUB_WEB__PORT overrides web.port."""
 
@@ -156,6 +177,7 @@ class Settings(BaseSettings):
     web: Web = Web()
     mllp: Mllp = Mllp()
     pipeline: Pipeline = Pipeline()
+    bulk: Bulk = Bulk()
     institutions: dict[Name, Institution] = {}
     sources: dict[Name, Source] = {}
 

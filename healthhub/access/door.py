@@ -166,11 +166,16 @@ class Door:
         )
 
     async def operate(
-        self, who: Actor, purpose: Purpose, what: str, work: Callable[[Connection], T]
+        self,
+        who: Actor,
+        purpose: Purpose,
+        what: str,
+        work: Callable[[Connection], T],
+        action: Action = Action.OPERATE,
     ) -> T:
-        """Run an operator's ``work`` (counts, lists, replays) on a connection of its own;
-        ``what`` says in the audit what was done."""
-        event = Event(who, purpose, Action.OPERATE, query=what)
+        """Run an operator's ``work`` (counts, lists, replays) on a connection of its own, or
+        that of another action; ``what`` says in the audit what was done."""
+        event = Event(who, purpose, action, query=what)
         return await self._answer(event, lambda: self._in_thread(work), lambda _: ())
 
     async def write(

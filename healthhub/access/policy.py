@@ -14,6 +14,12 @@ class Action(StrEnum):
     READ = "read"
     SEARCH = "search"
     WRITE = "write"
+    EXPORT = "export"
+    """Take out many patients' data as files."""
+    IMPORT = "import"
+    """Bring in files of resources."""
+    SUBSCRIBE = "subscribe"
+    """Be sent what changes, and see what was sent."""
     MESSAGE = "message"
     """See a raw message and how it was converted."""
     OPERATE = "operate"
@@ -44,6 +50,9 @@ GRANTS: dict[Role, dict[Action, frozenset[Purpose]]] = {
         Action.READ: frozenset(Purpose),
         Action.SEARCH: frozenset(Purpose),
         Action.WRITE: frozenset(Purpose),
+        Action.EXPORT: frozenset(Purpose),
+        Action.IMPORT: frozenset(Purpose),
+        Action.SUBSCRIBE: frozenset(Purpose),
         Action.MESSAGE: frozenset(Purpose),
     },
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from healthhub.serve.fhir import bulk_job
 from healthhub.serve.fhir.create import create
 from healthhub.serve.fhir.delete import delete
 from healthhub.serve.fhir.everything import everything
+from healthhub.serve.fhir.export import export
 from healthhub.serve.fhir.history import history
 from healthhub.serve.fhir.metadata import metadata
 from healthhub.serve.fhir.read import read
@@ -21,6 +23,15 @@ router = APIRouter()
 # Plain routes, without FastAPI's parsing of arguments: they are the hub's busiest.
 for path, method, interaction in (
     ("/metadata", "GET", metadata),
+    ("/$export", "GET", export),
+    ("/$export", "POST", export),
+    ("/Patient/$export", "GET", export),
+    ("/Patient/$export", "POST", export),
+    ("/Group/{id}/$export", "GET", export),
+    ("/Group/{id}/$export", "POST", export),
+    ("/$bulk/{job}", "GET", bulk_job.status),
+    ("/$bulk/{job}", "DELETE", bulk_job.end),
+    ("/$bulk/{job}/{name}", "GET", bulk_job.file),
     ("/Patient/{id}/$everything", "GET", everything),
     ("/{type}/_search", "POST", search_by_post),
     ("/{type}/{id}/_history/{version}", "GET", vread),

@@ -29,6 +29,15 @@ _EVERYTHING = {
     "name": "everything",
     "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
 }
+_BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+_EXPORTS = {
+    name: {"name": "export", "definition": f"{_BULK}/{rest}"}
+    for name, rest in (
+        ("", "export"),
+        ("Patient", "patient-export"),
+        ("Group", "group-export"),
+    )
+}
 
 
 async def metadata(request: Request) -> Response:
@@ -52,6 +61,7 @@ def _statement(base: str) -> bytes:
                 "url": base,
             },
             "fhirVersion": "4.0.1",
+            "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
             "format": ["application/fhir+json", "json"],
             "rest": [
                 {
@@ -61,6 +71,7 @@ def _statement(base: str) -> bytes:
                         "the header Purpose-Of-Use names the purpose (v3 PurposeOfUse)"
                     },
                     "resource": [_resource(name) for name in holdings.TYPES],
+                    "operation": [_EXPORTS[""]],
                 }
             ],
         }
@@ -86,7 +97,9 @@ def _resource(name: str) -> dict[str, object]:
     if known:
         described["searchParam"] = [_parameter(one) for one in known]
     if name == "Patient":
-        described["operation"] = [_EVERYTHING]
+        described["operation"] = [_EVERYTHING, _EXPORTS[name]]
+    elif name in _EXPORTS:
+        described["operation"] = [_EXPORTS[name]]
     return described
 
 

@@ -1,0 +1,1 @@
+"""Bulk export and import: jobs that a process of their own does, whatever befalls it."""

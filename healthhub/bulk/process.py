@@ -1,0 +1,110 @@
+"""The bulk process: takes up jobs one after the other, and removes what is over."""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+import threading
+import time
+import traceback
+
+import psycopg
+
+from healthhub.bulk import jobs, parts
+from healthhub.bulk.export import Ended, Export
+from healthhub.bulk.jobs import Job
+from healthhub.errors import HubError
+from healthhub.settings import Settings
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 2.0
+"""Poll while nothing wakes the process."""
+SWEEP_SECONDS = 60.0
+
+
+def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
+    """Work until ``stop``; when PostgreSQL goes away, wait for it to come back."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            with _connect(dsn) as conn:
+                failures = 0
+                _work(conn, settings, dsn, stop)
+        except psycopg.OperationalError as error:
+            failures += 1
+            pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
+            log.warning("bulk store-away error=%s retry_in=%.1fs", type(error).__name__, pause)
+            stop.wait(pause)
+
+
+def _work(
+    conn: psycopg.Connection, settings: Settings, dsn: str, stop: threading.Event
+) -> None:
+    conn.execute("listen bulk_job")
+    swept = -1e9
+    while not stop.is_set():
+        if time.monotonic() - swept > SWEEP_SECONDS:
+            _sweep(conn, settings)
+            swept = time.monotonic()
+        job = jobs.claim(conn)
+        if job is None:
+            for _ in conn.notifies(timeout=IDLE_SECONDS, stop_after=1):
+                swept = -1e9
+            continue
+        try:
+            _do(conn, job, settings, dsn, stop)
+        finally:
+            if not conn.broken:
+                jobs.release(conn, job.number)
+
+
+def _do(
+    conn: psycopg.Connection, job: Job, settings: Settings, dsn: str, stop: threading.Event
+) -> None:
+    began = time.monotonic()
+    try:
+        with _connect(dsn) as reader:
+            Export(conn, reader, job, settings.data_dir, dsn, stop).run()
+    except Ended:
+        log.info("bulk job=%d ended early", job.number)
+        return
+    except psycopg.OperationalError:
+        raise
+    except HubError as error:
+        jobs.finish(conn, job.number, "failed", error.message)
+    except Exception as error:  # noqa: BLE001 - the process's edge: the job fails, not the process
+        frames = traceback.extract_tb(error.__traceback__)[-4:]
+        where = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
+        log.error("bulk fault job=%d error=%s at=%s", job.number, type(error).__name__, where)
+        jobs.finish(
+            conn,
+            job.number,
+            "failed",
+            f"a fault of the hub ({type(error).__name__}); report it with the job's id",
+        )
+    else:
+        jobs.finish(conn, job.number, "done", "done")
+        log.info("bulk job=%d done seconds=%.1f", job.number, time.monotonic() - began)
+
+
+def _sweep(conn: psycopg.Connection, settings: Settings) -> None:
+    """Remove the files of jobs that were ended or kept long enough, and leftovers."""
+    for number, job in jobs.settled(conn, settings.bulk.keep_hours):
+        parts.remove(settings.data_dir, job)
+        jobs.remove(conn, number)
+    root = settings.data_dir / "exports"
+    if root.is_dir():
+        known = jobs.known(conn)
+        for path in root.iterdir():
+            if path.name not in known:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _connect(dsn: str) -> psycopg.Connection:
+    conn = psycopg.connect(
+        dsn, autocommit=True, connect_timeout=5, application_name="healthhub bulk"
+    )
+    conn.execute("set jit = off")
+    return conn
