@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
+from functools import lru_cache
 
 from adapters.hl7v2.parse import Parsed, parse
 from healthhub.adapter_api import Feed
@@ -12,7 +13,13 @@ from healthhub.adapter_api.record import Place, Span
 def locate(raw: bytes, feed: Feed, place: Place) -> Span:
     """Start and end byte of ``place``; a place that the message lacks is an empty span at the
     end of what encloses it."""
-    return span(raw, parse(raw, feed), place)
+    return span(raw, _parsed(raw, feed.charset), place)
+
+
+@lru_cache(maxsize=1)
+def _parsed(raw: bytes, fallback: str) -> Parsed:
+    """An explanation asks for hundreds of places of one message."""
+    return parse(raw, fallback)
 
 
 def span(raw: bytes, parsed: Parsed, place: Place) -> Span:

@@ -59,11 +59,11 @@ def begin(raw: bytes) -> int:
     return match.start(1)
 
 
-def parse(raw: bytes, feed: Feed) -> Parsed:
-    """Decode and cut into segments; raises BadMessage."""
+def parse(raw: bytes, fallback: str) -> Parsed:
+    """Decode (``fallback``: the source's charset) and cut into segments; raises BadMessage."""
     start = begin(raw)
     header = re.split(rb"[\r\n]", raw[start : start + 4096], maxsplit=1)[0]
-    text, codec = charset.decode(raw, start, header, feed.charset)
+    text, codec = charset.decode(raw, start, header, fallback)
     separator = text[3]
     encoding = text[4:].split(separator, 1)[0]
     delimiters = separator
@@ -174,4 +174,4 @@ def _splitter(delimiters: str) -> Callable[[str, str], list[str]]:
 
 def read(raw: bytes, feed: Feed) -> Record:
     """Bytes to record; raises BadMessage."""
-    return record(parse(raw, feed))
+    return record(parse(raw, feed.charset))
