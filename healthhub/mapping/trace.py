@@ -90,6 +90,11 @@ class TracedRun(Run):
         if isinstance(value, Piece):
             self.log.append(value.place)
 
+    def read_all(self, values: Sequence[Any]) -> None:
+        """Note that several values were taken at once."""
+        for value in values:
+            self.read(value)
+
     def said(self, mark: Mark, path: str, value: Any, need: Need) -> None:
         """A rule has filled ``path``; what its data type said since the mark lies below it."""
         if len(self.entries) > mark[0]:

@@ -98,8 +98,9 @@ class Values:
     def _loop(self, iterable: str, sink: Sink) -> None:
         variable = self.body.new()
         with self.body.deeper(f"for {variable} in {iterable}:"):
-            if self.generator.traced and self.body.mark:
-                self.body.line(f"{self.body.mark} = run.mark()")
+            if self.generator.traced:
+                if self.body.mark:
+                    self.body.line(f"{self.body.mark} = run.mark()")
                 self.body.line(f"run.read({variable})")
             sink(variable)
 
@@ -180,6 +181,8 @@ class Values:
         with body.deeper(f"if {item} is not None:"):
             if self.generator.traced and takes == "value":
                 body.line(f"run.read({item})")
+            elif self.generator.traced and takes == "all":
+                body.line(f"run.read_all({item})")
             self._chain(item, calls, separator, keep)
         return result
 
@@ -188,7 +191,9 @@ class Values:
         body = self.body
         found, result = body.new(), body.new()
         body.line(f"{found} = []")
+        mark, body.mark = body.mark, ""  # each value is read for the one that comes of all
         self.each(before, lambda x: body.line(f"{found}.append({x})"))
+        body.mark = mark
         body.line(f"{result} = None")
         with body.deeper(f"if {found}:"):
             self._chain(found, calls, "\\0", lambda x: body.line(f"{result} = {x}"))

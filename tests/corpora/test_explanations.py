@@ -103,18 +103,26 @@ def leaves(value: object, path: str = "") -> list[str]:
     return [path]
 
 
+FROM_A_FIELD = re.compile(r"<- (?!.* else )(?:[A-Z][A-Z0-9]{2}-\d+|\.\d)[^ ]*( \| [^\"]*)?$")
+"""A rule whose value can come from nowhere but the field that it begins with."""
+
+
+@cache
+def rules(file: str) -> list[str]:
+    """The lines of a mapping's file."""
+    return (PACKAGE_ROOT / "mappings" / file).read_text(encoding="utf-8").splitlines()
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_a_rule_that_takes_a_field_as_it_is_gives_what_stands_there(path: Path) -> None:
+def test_what_a_rule_takes_of_a_field_is_explained_by_that_field(path: Path) -> None:
     raw, charset = path.read_bytes(), charset_of(path)
-    lines: dict[str, list[str]] = {}
     for each in explained(path):
         file, _, line = each.rule.partition(":")
-        if file not in lines:
-            text = (PACKAGE_ROOT / "mappings" / file).read_text(encoding="utf-8")
-            lines[file] = text.splitlines()
-        rule = lines[file][int(line) - 1]
-        if re.search(r"<- \S+$", rule) and len(each.spans) == 1:
-            (start, end) = each.spans[0]
-            there = raw[start:end].decode(charset)
+        match = FROM_A_FIELD.search(rules(file)[int(line) - 1])
+        if match is None:
+            continue
+        assert each.spans, (each.element, rules(file)[int(line) - 1])
+        if match[1] is None and len(each.spans) == 1:
+            there = raw[slice(*each.spans[0])].decode(charset)
             if isinstance(each.value, str) and "\\" not in there:
-                assert each.value == re.split(r"[\^&]", there)[0].strip(" \t　"), rule
+                assert each.value == re.split(r"[\^&]", there)[0].strip(" \t　"), each.rule
