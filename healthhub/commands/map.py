@@ -18,6 +18,7 @@ from healthhub.convert.samples import (
     differences,
     outcome,
     samples,
+    summary,
 )
 from healthhub.errors import HubError, MappingError
 from healthhub.mapping import checks
@@ -44,7 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     attempt = commands.add_parser("try", help="show each FHIR element beside its source field")
     attempt.add_argument("file", type=Path)
     attempt.add_argument("--mapping", required=True)
-    attempt.add_argument("--charset", default="utf-8", help="the source's charset")
+    attempt.add_argument(
+        "--charset", help="the source's charset; else as the file's name says, else utf-8"
+    )
     cover = commands.add_parser("coverage", help="what of the official tables is covered")
     cover.add_argument("name")
     cover.add_argument("--tables", type=Path, help="folder of the official v2-to-FHIR CSVs")
@@ -115,6 +118,7 @@ def _test(library: Library, names: Sequence[str], *, accept: bool) -> int:
             if accept:
                 sample.expected.write_bytes(actual)
                 passed += 1
+                _print(f"{shown}: {summary(actual)}")
                 continue
             if not sample.expected.is_file():
                 _print(
@@ -134,9 +138,10 @@ def _test(library: Library, names: Sequence[str], *, accept: bool) -> int:
     return 1 if failed else 0
 
 
-def _try(library: Library, file: Path, mapping: str, charset: str) -> int:
+def _try(library: Library, file: Path, mapping: str, charset: str | None) -> int:
     if not file.is_file():
         raise HubError(f"there is no file {file}; name one that holds messages")
+    charset = charset or Sample(file).charset
     for line in _wrong(library, mapping):
         _print(f"wrong: {line}")
     converter = Converter("try", SampleSource(mapping, charset), library)

@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from healthhub import reference, settings
+from healthhub.errors import MappingError, SettingError
+from healthhub.mapping.library import Library
 
 HELP = "check the settings, or print the reference of all of them"
 
@@ -25,6 +27,12 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(reference.table())
         return 0
     loaded = settings.load()
+    library = Library(loaded.mappings_dir)
+    for name, source in loaded.sources.items():
+        try:
+            library.mapping(source.mapping)
+        except MappingError as error:
+            raise SettingError(f"sources.{name}.mapping: {error.message}") from None
     where = "given" if loaded.dsn else f"embedded, in {loaded.data_dir}"
     sys.stdout.write(
         f"The settings are right: {len(loaded.institutions)} institutions, "

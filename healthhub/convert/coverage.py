@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from healthhub.adapter_api import find
+from healthhub.adapter_api import BadMessage, find
 from healthhub.convert.samples import Sample, SampleSource
+from healthhub.errors import MappingError
 from healthhub.mapping.definition import Definition, applies
 from healthhub.mapping.sources import Sources
 
@@ -130,7 +131,13 @@ def unread(definition: Definition, found: Iterable[Sample]) -> list[Unread]:
     seen: dict[tuple[str, int], tuple[set[str], set[Path]]] = {}
     for sample in found:
         feed = SampleSource(definition.name, sample.charset)
-        record = adapter.read(sample.path.read_bytes(), feed)
+        try:
+            record = adapter.read(sample.path.read_bytes(), feed)
+        except BadMessage as error:
+            raise MappingError(
+                f"{sample.path.name}: {error.message}; a sample in another charset than UTF-8 "
+                "says so in its name, such as visit.gb18030.hl7"
+            ) from None
         if record.kind not in read:
             paths = sources.for_kind(record.kind)
             read[record.kind] = frozenset((p.segment, p.field) for p in paths) | _ADAPTER

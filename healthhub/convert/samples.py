@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,8 +46,11 @@ class Sample:
     @property
     def charset(self) -> str:
         """The source's charset, from the file's name."""
-        suffixes = self.path.suffixes
-        return suffixes[-2][1:] if len(suffixes) > 1 else "utf-8"
+        named = self.path.suffixes[-2:-1]
+        try:
+            return codecs.lookup(named[0][1:]).name if named else "utf-8"
+        except LookupError:
+            return "utf-8"  # corrected.v2.hl7
 
 
 def samples(library: Library, mapping: str) -> list[Sample]:
@@ -85,6 +90,16 @@ def outcome(library: Library, mapping: str, sample: Sample) -> bytes:
             ],
         }
     )
+
+
+def summary(actual: bytes) -> str:
+    """An outcome in a line: how much came of the message, and what was remarked upon."""
+    told = orjson.loads(actual)
+    if "rejected" in told:
+        return f"rejected: {told['rejected']}"
+    findings = Counter(f["code"] for f in told["findings"])
+    listed = ", ".join(f"{code} {count}" for code, count in sorted(findings.items()))
+    return f"{len(told['resources'])} resources, findings: {listed or 'none'}"
 
 
 def differences(expected: bytes, actual: bytes) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from healthhub.adapter_api.record import Place, Record, Segment
 from healthhub.adapter_api.text import clean
@@ -86,14 +86,10 @@ class TracedRun(Run):
         del self.log[mark[1] :]
 
     def read(self, value: Any) -> None:
-        """Note that a value was taken."""
-        if isinstance(value, Piece):
-            self.log.append(value.place)
-
-    def read_all(self, values: Sequence[Any]) -> None:
-        """Note that several values were taken at once."""
-        for value in values:
-            self.read(value)
+        """Note that a value, or several at once, were taken."""
+        for piece in cast(list[Any], value) if isinstance(value, list) else [value]:
+            if isinstance(piece, Piece):
+                self.log.append(piece.place)
 
     def said(self, mark: Mark, path: str, value: Any, need: Need) -> None:
         """A rule has filled ``path``; what its data type said since the mark lies below it."""

@@ -166,8 +166,8 @@ class Values:
                     body.line(f"run.read({item})")
                 self._chain(item, calls, self._separator(first), finish)
             return result
+        whole = takes in ("value", "all")
         if isinstance(first, Path):
-            whole = takes in ("value", "all")
             start = self.relative_value(first) if not first.segment and whole else ""
             if takes == "all":
                 start = self._all(first)
@@ -179,10 +179,8 @@ class Values:
             if takes == "all":
                 body.line(f"{item} = None if {item} is None else [{item}]")
         with body.deeper(f"if {item} is not None:"):
-            if self.generator.traced and takes == "value":
+            if self.generator.traced and whole:
                 body.line(f"run.read({item})")
-            elif self.generator.traced and takes == "all":
-                body.line(f"run.read_all({item})")
             self._chain(item, calls, separator, keep)
         return result
 

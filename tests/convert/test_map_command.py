@@ -110,3 +110,47 @@ def test_the_mappings_of_the_repository_check(capsys: pytest.CaptureFixture[str]
 def test_functions_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["map", "functions"]) == 0
     assert "`\\| quantity(unit)`" in capsys.readouterr().out
+
+
+def test_try_takes_the_charset_from_the_name_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library(tmp_path)
+    sample = _sample(tmp_path, "result.gbk.hl7", ORU.encode("gbk"))
+    assert _map(tmp_path, "try", str(sample), "--mapping", "small") == 0
+    assert "张三" in capsys.readouterr().out
+
+
+def test_a_sample_in_an_unnamed_charset_is_told_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library(tmp_path)
+    _sample(tmp_path, raw=ORU.encode("gb18030"))
+    assert _map(tmp_path, "coverage", "small", "--samples") == 2
+    assert "result.hl7: byte" in (told := capsys.readouterr().err)
+    assert "says so in its name" in told
+    assert _map(tmp_path, "test", "small", "--accept") == 0
+    assert "small/samples/result.hl7: rejected: byte" in capsys.readouterr().out
+
+
+def test_a_mapping_with_wrong_targets_does_not_pass_its_tests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library(tmp_path, MAPPING.replace("- birthDate <- PID-7 | date", "- birthDate <- PID-7"))
+    _sample(tmp_path)
+    assert _map(tmp_path, "test", "small", "--accept") == 1
+    assert "birthDate is a date; add | date" in capsys.readouterr().out
+
+
+def test_the_settings_are_wrong_when_a_source_names_no_mapping(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(
+        '[institutions.a]\ntitle = "A"\n[sources.a-his]\ninstitution = "a"\nmapping = "aa"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("HEALTHHUB_SETTINGS", str(file))
+    monkeypatch.setenv("HEALTHHUB_MAPPINGS_DIR", str(tmp_path))
+    assert cli.main(["settings", "--check"]) == 2
+    assert "sources.a-his.mapping: there is no mapping 'aa'" in capsys.readouterr().err
