@@ -15,7 +15,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from healthhub import identify, keep
-from healthhub.access import finding_people
+from healthhub.access import finding_people, looks
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event
 from healthhub.access.policy import Action, permits, require
@@ -82,6 +82,27 @@ class Door:
         event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,), query="_history")
         return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_all)
 
+    async def histories(
+        self, who: Actor, purpose: Purpose, type_: str, fhir_ids: Sequence[str], count: int
+    ) -> dict[str, list[Stored]]:
+        """``history`` of several resources of one type, in one look; at most ``count`` each."""
+        event = Event(
+            who, purpose, Action.READ, type=type_, ids=tuple(fhir_ids), query="_history"
+        )
+
+        async def work() -> dict[str, list[Stored]]:
+            async with self._pool.connection() as connection:
+                wanted = {
+                    key: reads.history(type_, ids.row_id(type_, key), count) for key in fhir_ids
+                }
+                return {key: await query.afetch(connection, one) for key, one in wanted.items()}
+
+        return await self._answer(
+            event,
+            work,
+            lambda found: _of_all([s for versions in found.values() for s in versions]),
+        )
+
     async def search(
         self,
         who: Actor,
@@ -140,7 +161,9 @@ class Door:
     async def person(self, who: Actor, purpose: Purpose, patient: str) -> UUID:
         """The person's key: the golden Patient's, or the only Patient's own."""
         key = ids.row_id("Patient", patient)
-        event = Event(who, purpose, Action.READ, type="Patient", ids=(patient,), query="person")
+        event = Event(
+            who, purpose, Action.READ, type="Patient", ids=(patient,), query=looks.PERSON
+        )
 
         async def work() -> UUID:
             async with self._pool.connection() as connection:
@@ -157,6 +180,23 @@ class Door:
         return await self._answer(
             event, lambda: finding_people.find(self._pool, text, count), _of_all
         )
+
+    async def readers(
+        self, who: Actor, purpose: Purpose, patient: str, since: datetime, count: int
+    ) -> list[looks.Look]:
+        """Who has looked at the person's record since then, the last first, a line for each
+        reader, purpose and day. What was asked for before this call is among it."""
+        key = ids.row_id("Patient", patient)
+        event = Event(
+            who, purpose, Action.READ, type="Patient", ids=(patient,), query=looks.READERS
+        )
+
+        async def work() -> list[looks.Look]:
+            async with self._pool.connection() as connection:
+                covered = await identify.acover(connection, key)
+                return await looks.latest(connection, covered, since, count)
+
+        return await self._answer(event, work, lambda _: (key,))
 
     async def message(self, who: Actor, purpose: Purpose, message: int) -> Message:
         """A raw message, for the page that shows where a value came from."""

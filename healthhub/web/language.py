@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from starlette.requests import Request
 
@@ -37,6 +38,18 @@ def translations() -> dict[str, dict[str, str]]:
     return flatten(tomllib.loads(FILE.read_text(encoding="utf-8")))
 
 
+class Coded(Protocol):
+    """What has codes, and a label when none of them is known."""
+
+    def codes(self) -> Iterable[str]:
+        """All codes."""
+        ...
+
+    def label(self, language: str) -> str:
+        """Its own name."""
+        ...
+
+
 class Translator:
     """Gives the strings of one language. An unknown key is a bug and raises KeyError."""
 
@@ -50,6 +63,14 @@ class Translator:
     def __call__(self, key: str, **values: object) -> str:
         text = self._texts[key]
         return text.format(**values) if values else text
+
+    def coded(self, prefix: str, concept: Coded) -> str:
+        """The file's text for the first code of a concept that it knows, else its own label."""
+        for code in concept.codes():
+            text = self._texts.get(f"{prefix}.{code}")
+            if text is not None:
+                return text
+        return concept.label(self.language)
 
     def known(self, prefix: str, code: str) -> str:
         """The text of a code, or the code itself where the file has none."""

@@ -34,19 +34,21 @@ class Completeness:
 
 def completeness(of: Mapping[str, Sequence[Body]], sources: Sources) -> Completeness:
     """Count a person's resources by institution. A golden Patient is nobody's data."""
+    times: dict[str, list[str]] = {}
+    for kind, bodies in of.items():
+        if kind not in SHARED:
+            for body in bodies:
+                meta = body.get("meta", {})
+                source = meta.get("source", "").partition("#")[0]
+                times.setdefault(source, []).append(meta.get("lastUpdated", ""))
     counts: dict[tuple[str, str], int] = {}
     received: dict[tuple[str, str], str] = {}
-    for kind, bodies in of.items():
-        if kind in SHARED:
-            continue
-        for body in bodies:
-            meta = body.get("meta", {})
-            origin = sources.named(meta.get("source", ""))
-            if not origin.source:
-                continue
+    for source, updated in times.items():
+        origin = sources.named(source)
+        if origin.source:
             place = origin.institution, origin.short
-            counts[place] = counts.get(place, 0) + 1
-            received[place] = max(received.get(place, ""), meta.get("lastUpdated", ""))
+            counts[place] = counts.get(place, 0) + len(updated)
+            received[place] = max(received.get(place, ""), *updated)
     present = [
         Contribution(code, title, count, moment(received[code, title]))
         for (code, title), count in counts.items()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from healthhub.model.resource import Body
-from healthhub.serve.record.reading import Quantity, concepts, decimal, digits
+from healthhub.serve.record.reading import Quantity, codes, decimal, digits
 
 SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 
@@ -89,10 +89,11 @@ def flagged(observation: Body) -> Marked | None:
     code, which may mean something else (N is "negative" in some laboratories).
     """
     found = []
-    for item in concepts(observation.get("interpretation")):
-        mapped = item.code(SYSTEM)
-        codes = [mapped] if mapped else item.codes()
-        found += [FLAGS[code] for code in codes if code in FLAGS]
+    for item in observation.get("interpretation", ()):
+        codings = item.get("coding", ())
+        mapped = [coding for coding in codings if coding.get("system") == SYSTEM]
+        sent = [coding.get("code", "") for coding in mapped[:1] or codings]
+        found += [FLAGS[code] for code in sent if code in FLAGS]
     return Marked(max(found, key=_gravity)) if found else None
 
 
@@ -103,7 +104,7 @@ def _gravity(mark: Mark) -> tuple[bool, int]:
 def reference_range(observation: Body) -> Range | None:
     """The normal range that the sender gave; critical limits are no normal range."""
     for item in observation.get("referenceRange", ()):
-        kinds = {code for kind in concepts(item.get("type")) for code in kind.codes()}
+        kinds = codes(item.get("type"))
         if kinds and not kinds & {"normal", "recommended"}:
             continue
         low = decimal(item.get("low", {}).get("value"))

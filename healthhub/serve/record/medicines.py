@@ -13,8 +13,8 @@ from healthhub.serve.record.reading import (
     NOTHING,
     Concept,
     Moment,
+    codes,
     concept,
-    concepts,
     decimal,
     digits,
     display,
@@ -23,7 +23,6 @@ from healthhub.serve.record.reading import (
     quantity,
 )
 
-FREQUENCIES = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
 STOPPED = frozenset({"stopped", "completed", "cancelled", "on-hold", "ended", "not-taken"})
 DISCARDED = frozenset({"entered-in-error", "draft"})
 OPEN_DAYS = 180
@@ -40,15 +39,15 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Dosage:
-    """How to take it. ``frequency`` is a code of GTSAbbreviation (BID) or a text."""
+    """How to take it; the pages have words of their own for the usual codes (BID, PO)."""
 
     dose: str
-    frequency: str
+    frequency: Concept
     route: Concept
     text: str
 
 
-UNTOLD = Dosage("", "", NOTHING, "")
+UNTOLD = Dosage("", NOTHING, NOTHING, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def prescription(body: Body, sources: Sources, names: dict[str, str]) -> Prescri
         ),
         until=_until(body),
         status=body.get("status", ""),
-        inpatient=any("inpatient" in item.codes() for item in concepts(body.get("category"))),
+        inpatient="inpatient" in codes(body.get("category")),
         prescriber=display(body.get("requester") or body.get("informationSource"), names),
         origin=sources.of(body),
     )
@@ -181,15 +180,13 @@ def _dose(item: Body) -> str:
     return ""
 
 
-def _frequency(timing: Body) -> str:
+def _frequency(timing: Body) -> Concept:
     code = concept(timing.get("code"))
-    if code:
-        return code.code(FREQUENCIES) or code.text or code.label("zh")
     repeat = timing.get("repeat", {})
     period = decimal(repeat.get("period"))
-    if repeat.get("frequency") and period is not None:
-        return f"{repeat['frequency']}×/{digits(period)}{repeat.get('periodUnit', '')}"
-    return ""
+    if not code and repeat.get("frequency") and period is not None:
+        return Concept(f"{repeat['frequency']}×/{digits(period)}{repeat.get('periodUnit', '')}")
+    return code
 
 
 def _until(body: Body) -> Moment | None:

@@ -16,7 +16,7 @@ from healthhub.serve.record.observations import Histories, Reading, reading
 from healthhub.serve.record.origin import Sources
 from healthhub.serve.record.person import Banner, banner
 from healthhub.serve.record.problems import Problem, problems
-from healthhub.serve.record.reading import Concept, concept, concepts, reference_id
+from healthhub.serve.record.reading import Concept, codes, concept, reference_id
 from healthhub.serve.record.reports import Report, documents, kind_of, reports, result_ids
 from healthhub.serve.record.results import Panel, Row, order, panels, vital_signs
 from healthhub.serve.record.visits import CANCELLED, Visit, visits
@@ -24,6 +24,22 @@ from healthhub.serve.record.visits import CANCELLED, Visit, visits
 NOT_LABORATORY = frozenset(
     {"imaging", "social-history", "survey", "procedure", "exam", "activity"}
 )
+READ = (
+    "Patient",
+    "AllergyIntolerance",
+    "Condition",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Encounter",
+    "Immunization",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Observation",
+    "Organization",
+    "Location",
+    "Practitioner",
+)
+"""The types that the page is made of; what it would not show is not read."""
 CORRECTED_SHOWN = 40
 """So many corrected results, the latest, get their earlier values looked up."""
 
@@ -148,7 +164,7 @@ def observe(
     for body in of.get("Observation", ()):
         item = reading(body, sources, histories.get(body["id"], ()))
         seen.by_id[item.id] = item
-        categories = {code for kind in concepts(body.get("category")) for code in kind.codes()}
+        categories = codes(body.get("category"))
         if "vital-signs" in categories or item.analyte in vital:
             seen.vital.append(item)
         elif item.id not in elsewhere and not categories & NOT_LABORATORY:

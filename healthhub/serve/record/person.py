@@ -9,7 +9,15 @@ from enum import StrEnum
 
 from healthhub.model.resource import Body
 from healthhub.serve.record.origin import Origin, Sources
-from healthhub.serve.record.reading import Concept, Moment, concept, first_moment, moment
+from healthhub.serve.record.problems import Mention
+from healthhub.serve.record.reading import (
+    Concept,
+    codes,
+    concept,
+    concepts,
+    first_moment,
+    moment,
+)
 
 GOLDEN = "https://healthhub.dev/fhir/record|golden"
 RESIDENT_ID_SYSTEMS = (
@@ -19,6 +27,7 @@ RESIDENT_ID_SYSTEMS = (
 NO_ALLERGY_CODES = frozenset(
     {"716186003", "409137002", "428607008", "429625007", "NKA", "NKDA"}
 )
+_RECORDED = ("recordedDate", "onsetDateTime", "lastOccurrence")
 NO_ALLERGY_TEXTS = ("无", "否认", "未发现", "no known", "none known", "nka", "nkda")
 
 
@@ -57,15 +66,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Allergy:
-    """A known allergy as one source states it."""
+    """An allergy, and the latest statement of each institution that states it."""
 
-    id: str
     what: Concept
-    reaction: str
+    reactions: tuple[str, ...]
     severe: bool
-    refuted: bool
-    recorded: Moment | None
-    origin: Origin
+    mentions: tuple[Mention, ...]
 
 
 class AllergyState(StrEnum):
@@ -82,7 +88,7 @@ class Allergies:
 
     state: AllergyState
     known: tuple[Allergy, ...]
-    denied: tuple[Allergy, ...]
+    denied: tuple[Mention, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,17 +211,20 @@ def _match(people: tuple[SourcePerson, ...]) -> Match:
 
 
 def _allergies(bodies: Sequence[Body], sources: Sources) -> Allergies:
-    known, denied = [], []
+    stated: dict[str, list[Body]] = {}
+    denials: list[Body] = []
     for body in bodies:
-        if "entered-in-error" in concept(body.get("verificationStatus")).codes():
-            continue
         what = concept(body.get("code"))
-        item = _allergy(body, what, sources)
+        status = codes(body.get("verificationStatus")) | codes(body.get("clinicalStatus"))
+        if "entered-in-error" in status:
+            continue
         if denies(what):
-            denied.append(item)
-        elif "resolved" not in concept(body.get("clinicalStatus")).codes() and not item.refuted:
-            known.append(item)
+            denials.append(body)
+        elif not status & {"resolved", "refuted"}:
+            stated.setdefault(what.label("zh").strip().casefold(), []).append(body)
+    known = [_allergy(items, sources) for items in stated.values()]
     known.sort(key=lambda item: (not item.severe, item.what.label("zh")))
+    denied = [_allergy(denials, sources)] if denials else []
     state = (
         AllergyState.KNOWN
         if known
@@ -223,7 +232,7 @@ def _allergies(bodies: Sequence[Body], sources: Sources) -> Allergies:
         if denied
         else AllergyState.NOT_RECORDED
     )
-    return Allergies(state, tuple(known), tuple(denied))
+    return Allergies(state, tuple(known), denied[0].mentions if denied else ())
 
 
 def denies(what: Concept) -> bool:
@@ -234,22 +243,24 @@ def denies(what: Concept) -> bool:
     )
 
 
-def _allergy(body: Body, what: Concept, sources: Sources) -> Allergy:
-    reactions = body.get("reaction", ())
+def _allergy(bodies: Sequence[Body], sources: Sources) -> Allergy:
+    """One substance as all sources state it: the gravest counts, every reaction is shown."""
+    dated = [(first_moment(body, *_RECORDED), body) for body in bodies]
+    dated.sort(key=lambda pair: pair[0].at.timestamp() if pair[0] else 0.0, reverse=True)
+    mentions: dict[str, Mention] = {}
+    for at, body in dated:
+        origin = sources.of(body)
+        mentions.setdefault(
+            origin.institution or origin.source, Mention(body["id"], origin, at)
+        )
+    reactions = [entry for body in bodies for entry in body.get("reaction", ())]
     shown = [
-        concept(item).label("zh")
-        for entry in reactions
-        for item in entry.get("manifestation", ())
+        item.label("zh") for entry in reactions for item in concepts(entry.get("manifestation"))
     ]
-    severe = body.get("criticality") == "high" or any(
-        entry.get("severity") == "severe" for entry in reactions
-    )
     return Allergy(
-        body["id"],
-        what,
-        "、".join(dict.fromkeys(text for text in shown if text)),
-        severe,
-        "refuted" in concept(body.get("verificationStatus")).codes(),
-        first_moment(body, "recordedDate", "onsetDateTime", "lastOccurrence"),
-        sources.of(body),
+        concept(dated[0][1].get("code")),
+        tuple(dict.fromkeys(text for text in shown if text)),
+        any(body.get("criticality") == "high" for body in bodies)
+        or any(entry.get("severity") == "severe" for entry in reactions),
+        tuple(mentions.values()),
     )

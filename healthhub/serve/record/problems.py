@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from healthhub.model.resource import Body
 from healthhub.serve.record.origin import Origin, Sources
-from healthhub.serve.record.reading import Concept, Moment, concept, first_moment
+from healthhub.serve.record.reading import Concept, Moment, codes, concept, first_moment
 
 OVER = frozenset({"inactive", "remission", "resolved"})
 UNSURE = frozenset({"unconfirmed", "provisional", "differential"})
@@ -41,7 +41,7 @@ def problems(conditions: Sequence[Body], sources: Sources) -> tuple[Problem, ...
     """All diagnoses that stand, those of now first, the latest first."""
     grouped: dict[str, list[Body]] = {}
     for body in conditions:
-        if not DISCARDED.intersection(concept(body.get("verificationStatus")).codes()):
+        if not DISCARDED & codes(body.get("verificationStatus")):
             grouped.setdefault(_key(concept(body.get("code"))), []).append(body)
     found = [_problem(bodies, sources) for bodies in grouped.values()]
     found.sort(key=lambda item: item.last.at.timestamp() if item.last else 0.0, reverse=True)
@@ -83,10 +83,7 @@ def _problem(bodies: Sequence[Body], sources: Sources) -> Problem:
         first=min((start for start in starts if start), default=None),
         last=dated[0][1],
         count=len(bodies),
-        unsure=all(
-            UNSURE.intersection(concept(body.get("verificationStatus")).codes())
-            for body in bodies
-        ),
-        over=bool(OVER.intersection(concept(latest.get("clinicalStatus")).codes())),
+        unsure=all(UNSURE & codes(body.get("verificationStatus")) for body in bodies),
+        over=bool(OVER & codes(latest.get("clinicalStatus"))),
         mentions=tuple(mentions.values()),
     )

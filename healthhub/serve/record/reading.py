@@ -62,11 +62,17 @@ def concept(value: Body | None) -> Concept:
     """A CodeableConcept, or a concept that is empty."""
     if not value:
         return NOTHING
-    codings = tuple(
-        Coding(item.get("system", ""), item.get("code", ""), item.get("display", ""))
+    codings = [
+        (item.get("system", ""), item.get("code", ""), item.get("display", ""))
         for item in value.get("coding", ())
-    )
-    return Concept(value.get("text", ""), codings)
+    ]
+    return _concept(value.get("text", ""), tuple(codings))
+
+
+@lru_cache(maxsize=8192)
+def _concept(text: str, codings: tuple[tuple[str, str, str], ...]) -> Concept:
+    """The same words and codes come hundreds of times in one record."""
+    return Concept(text, tuple(Coding(*coding) for coding in codings))
 
 
 def concepts(value: Body | Sequence[Body] | None) -> tuple[Concept, ...]:
@@ -74,7 +80,15 @@ def concepts(value: Body | Sequence[Body] | None) -> tuple[Concept, ...]:
     if not value:
         return ()
     items = [value] if isinstance(value, dict) else value
-    return tuple(concept(item) for item in items)
+    return tuple([concept(item) for item in items])
+
+
+def codes(value: Body | Sequence[Body] | None) -> set[str]:
+    """The codes of one or many CodeableConcepts, when nothing else of them is wanted."""
+    if not value:
+        return set()
+    items = [value] if isinstance(value, dict) else value
+    return {coding.get("code", "") for item in items for coding in item.get("coding", ())}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,6 +109,7 @@ class Moment:
         return self.at.date()
 
 
+@lru_cache(maxsize=8192)
 def moment(text: str | None) -> Moment | None:
     """Read a FHIR date, dateTime or instant (R4 datatypes, section 2.24.0.1)."""
     if not text:
@@ -107,7 +122,7 @@ def moment(text: str | None) -> Moment | None:
     except ValueError:
         return None
     at = at.astimezone(ZONE) if at.tzinfo else at.replace(tzinfo=ZONE)
-    return Moment(at, at.strftime("%Y-%m-%d %H:%M"))
+    return Moment(at, at.isoformat(" ", "minutes")[:16])
 
 
 def first_moment(body: Body, *elements: str) -> Moment | None:

@@ -11,8 +11,8 @@ from healthhub.serve.record.origin import Origin, Sources
 from healthhub.serve.record.reading import (
     Concept,
     Moment,
+    codes,
     concept,
-    concepts,
     display,
     first_moment,
     reference_id,
@@ -116,12 +116,12 @@ def documents(
 
 def kind_of(report: Body) -> str:
     """What kind of report this is, by its category; laboratory when it has only values."""
-    codes = {code for item in concepts(report.get("category")) for code in item.codes()}
-    if codes & IMAGING:
+    category = codes(report.get("category"))
+    if category & IMAGING:
         return "imaging"
-    if codes & TRACING:
+    if category & TRACING:
         return "examination"
-    if codes & LABORATORY or report.get("result"):
+    if category & LABORATORY or report.get("result"):
         return "laboratory"
     return "examination"
 

@@ -43,6 +43,8 @@ class Order:
     """Where each LOINC code stands."""
 
     panel: Mapping[str, tuple[str, int, int]]
+    reports: Mapping[str, tuple[str, int, int]]
+    """Names of reports whose values without a LOINC code stand at the end of a panel."""
     vital: Mapping[str, int]
 
 
@@ -55,8 +57,13 @@ def order() -> Order:
         for place, item in enumerate(data["panel"])
         for position, code in enumerate(item["loinc"])
     }
+    reports = {
+        name: (item["key"], place, len(item["loinc"]))
+        for place, item in enumerate(data["panel"])
+        for name in item["reports"]
+    }
     vital = {code: place for place, code in enumerate(data["vital_signs"]["loinc"])}
-    return Order(panel, vital)
+    return Order(panel, reports, vital)
 
 
 def rows(readings: Iterable[Reading]) -> dict[tuple[str, str], Row]:
@@ -116,16 +123,19 @@ def points(readings: Sequence[Reading]) -> list[Point]:
 
 def panels(readings: Iterable[Reading], reports: Mapping[str, Concept]) -> tuple[Panel, ...]:
     """The laboratory table. ``reports`` names the report of each Observation id."""
-    places = order().panel
+    places, titles = order().panel, order().reports
     known: dict[tuple[int, str], list[tuple[int, Row]]] = {}
     other: dict[str, list[Row]] = {}
     names: dict[str, Concept] = {}
     for row in rows(readings).values():
+        name = reports.get(row.latest.id, NOTHING)
         place = places.get(row.latest.analyte)
+        if place is None and len(row.latest.value.text) > LONG_TEXT:
+            continue
+        place = place or titles.get(name.text)
         if place is not None:
             known.setdefault((place[1], place[0]), []).append((place[2], row))
-        elif len(row.latest.value.text) <= LONG_TEXT:
-            name = reports.get(row.latest.id, NOTHING)
+        else:
             names.setdefault(name.text, name)
             other.setdefault(name.text, []).append(row)
     ours = [
@@ -139,8 +149,9 @@ def panels(readings: Iterable[Reading], reports: Mapping[str, Concept]) -> tuple
     return (*ours, *theirs)
 
 
-def _position(placed: tuple[int, Row]) -> tuple[int, str]:
-    return placed[0], placed[1].latest.value.unit_key
+def _position(placed: tuple[int, Row]) -> tuple[int, str, str]:
+    latest = placed[1].latest
+    return placed[0], latest.name.text, latest.value.unit_key
 
 
 def _latest_of(named: tuple[str, list[Row]]) -> tuple[bool, float]:

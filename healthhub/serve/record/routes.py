@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from healthhub import clock
 from healthhub.access import http, policy
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.door import Door
+from healthhub.access.looks import Look
 from healthhub.access.policy import Action
 from healthhub.clock import ZONE
 from healthhub.errors import NotFound
-from healthhub.model.resource import Body
 from healthhub.serve.record import page
 from healthhub.serve.record.bodies import parse
 from healthhub.serve.record.observations import Histories
@@ -34,6 +35,9 @@ _PAGES = Pages(Path(__file__).parent / "templates")
 _WHY = Purpose.TREAT
 SHOWN = 12
 """Visits and reports on the record page; the lists behind them are whole."""
+LOOKS, MOST_LOOKS = 8, 500
+LOOKS_DAYS = 180
+"""So far back the pages tell who has looked; the audit itself is kept longer."""
 VERSIONS = 50
 TRACED = frozenset(
     {
@@ -92,11 +96,33 @@ async def record(
     request: Request, patient: str, institution: str = "", kind: str = ""
 ) -> Response:
     """The whole record of a person, whichever of the person's Patients is named."""
-    return await _shown(
+    who = await http.actor(request)
+    person, built = await _opened(request, who, patient)
+    return _PAGES.render(
         request,
-        patient,
         "record.html",
-        lambda r: {"timeline": timeline(r.visits, institution, kind), "shown": SHOWN},
+        viewer=viewer(who),
+        r=built,
+        base=f"/record/{person}",
+        timeline=timeline(built.visits, institution, kind),
+        shown=SHOWN,
+        looks=await _looks(request, who, person, LOOKS),
+    )
+
+
+@router.get("/record/{patient}/looks")
+async def looks(request: Request, patient: str) -> Response:
+    """Who has looked at the record, as far back as the page tells."""
+    who = await http.actor(request)
+    person, built = await _opened(request, who, patient)
+    return _PAGES.render(
+        request,
+        "section.html",
+        viewer=viewer(who),
+        r=built,
+        base=f"/record/{person}",
+        what="looks",
+        looks=await _looks(request, who, person, MOST_LOOKS),
     )
 
 
@@ -165,6 +191,12 @@ async def origin_trace(request: Request, patient: str, type_: str, id_: str) -> 
     )
 
 
+async def _looks(request: Request, who: Actor, person: str, count: int) -> list[Look]:
+    """The latest readers, this one included: the look is in the audit before it is shown."""
+    since = clock.now() - timedelta(days=LOOKS_DAYS)
+    return await http.door(request).readers(who, _WHY, person, since, count)
+
+
 def _sources(request: Request) -> Sources:
     """The names of sources, made once for the application."""
     state = request.app.state
@@ -173,27 +205,34 @@ def _sources(request: Request) -> Sources:
     return state.sources
 
 
-async def _shown(request: Request, patient: str, template: str, more: Any) -> Response:
+async def _shown(
+    request: Request, patient: str, template: str, more: Callable[[Record], dict[str, Any]]
+) -> Response:
     """A page of a person's record; ``more`` adds what only this page needs."""
     who = await http.actor(request)
-    door = http.door(request)
-    person = str(await door.person(who, _WHY, patient))
-    all_of_it = await door.everything(who, _WHY, person)
-    bodies = [parse(stored.json) for stored in (*all_of_it.matches, *all_of_it.included)]
-    histories = await _histories(door, who, page.corrected_ids(bodies))
-    now = clock.now().astimezone(ZONE)
-    built = page.record(bodies, person, _sources(request), now, histories)
+    person, built = await _opened(request, who, patient)
     return _PAGES.render(
         request, template, viewer=viewer(who), r=built, base=f"/record/{person}", **more(built)
     )
 
 
+async def _opened(request: Request, who: Actor, patient: str) -> tuple[str, Record]:
+    """The id of the person, and the record."""
+    door = http.door(request)
+    person = str(await door.person(who, _WHY, patient))
+    all_of_it = await door.everything(who, _WHY, person, types=page.READ)
+    bodies = [parse(stored.json) for stored in (*all_of_it.matches, *all_of_it.included)]
+    histories = await _histories(door, who, page.corrected_ids(bodies))
+    now = clock.now().astimezone(ZONE)
+    return person, page.record(bodies, person, _sources(request), now, histories)
+
+
 async def _histories(door: Door, who: Actor, ids: list[str]) -> Histories:
     """The earlier versions of the corrected results."""
-    answers = await asyncio.gather(
-        *(door.history(who, _WHY, "Observation", key, 6) for key in ids)
-    )
-    older: dict[str, list[Body]] = {}
-    for key, versions in zip(ids, answers, strict=True):
-        older[key] = [parse(version.json) for version in versions[1:] if not version.deleted]
-    return older
+    if not ids:
+        return {}
+    found = await door.histories(who, _WHY, "Observation", ids, 6)
+    return {
+        key: [parse(version.json) for version in versions[1:] if not version.deleted]
+        for key, versions in found.items()
+    }

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from healthhub.model.resource import Body
 from healthhub.serve.record.origin import Origin, Sources
+from healthhub.serve.record.problems import DISCARDED
 from healthhub.serve.record.reading import (
     Moment,
+    codes,
     concept,
     concepts,
     display,
@@ -174,7 +176,7 @@ def _doctor(body: Body, names: dict[str, str]) -> str:
     """The attending doctor, else anyone who took part."""
     ranked = sorted(
         body.get("participant", ()),
-        key=lambda item: not any("ATND" in kind.codes() for kind in concepts(item.get("type"))),
+        key=lambda item: "ATND" not in codes(item.get("type")),
     )
     shown = (display(item.get("individual"), names) for item in ranked)
     return next((name for name in shown if name), "")
@@ -197,8 +199,7 @@ def _diagnoses(
 
 def _add(found: dict[str, Diagnosis], condition: Body, *, main: bool) -> None:
     name = concept(condition.get("code")).label("zh")
-    status = concept(condition.get("verificationStatus"))
-    if name and not {"refuted", "entered-in-error"}.intersection(status.codes()):
+    if name and not DISCARDED & codes(condition.get("verificationStatus")):
         found.setdefault(name, Diagnosis(condition["id"], name, main))
 
 
