@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,17 @@ from invented_record import NOW, SETTINGS, Body, Chart
 
 from healthhub import edge
 from healthhub.access import Actor, Purpose, Role
+from healthhub.access.looks import Look
+from healthhub.clock import ZONE
 from healthhub.errors import NotFound
 from healthhub.model.ids import row_id
 from healthhub.model.resource import Stored
 from healthhub.serve import record, signin
 from healthhub.web import assets
 
+HOSTILE = "\"><script>alert(1)</script><b title='"
+"""A name that would break a page that trusts it."""
+LOOKED = NOW.astimezone(ZONE)
 DOCTOR = Actor("account:1", "account", "zhou", frozenset({Role.CLINICIAN}), "周砚 医生")
 CLERK = Actor("account:2", "account", "lin", frozenset({Role.ADMIN}), "林管理")
 
@@ -52,9 +58,31 @@ class Stage:
             raise NotFound("there is no such patient")
         return row_id("Patient", patient)
 
-    async def everything(self, who: Actor, purpose: Purpose, patient: str) -> Page:
+    async def everything(
+        self, who: Actor, purpose: Purpose, patient: str, *, types: Sequence[str]
+    ) -> Page:
         self.asked.append((who.id, purpose))
-        return Page(self._stored[patient])
+        return Page([item for item in self._stored[self._named(patient)] if item.type in types])
+
+    async def readers(
+        self, who: Actor, purpose: Purpose, _patient: str, _since: datetime, count: int
+    ) -> list[Look]:
+        self.asked.append((who.id, purpose))
+        looks = [
+            Look(LOOKED, "account:1", "TREAT", "周砚 医生", ["clinician"]),
+            Look(LOOKED - timedelta(days=2), "client:7", "PUBHLTH", HOSTILE, ["system"]),
+        ]
+        return looks[:count]
+
+    async def histories(
+        self, who: Actor, purpose: Purpose, type_: str, ids: Sequence[str], count: int
+    ) -> dict[str, list[Stored]]:
+        return {
+            key: (await self.history(who, purpose, type_, key, count))[:count] for key in ids
+        }
+
+    def _named(self, key: str) -> str:
+        return next(name for name in self._stored if str(row_id("Patient", name)) == key)
 
     async def history(
         self, _who: Actor, _why: Purpose, _type: str, key: str, _count: int | None = None
@@ -98,13 +126,12 @@ def _plain(text: str) -> str:
     return text.replace('"\\u0000', "").replace('\\u0000"', "")
 
 
-def app(charts: dict[str, Chart], actor: Actor | None = DOCTOR) -> FastAPI:
+def app(charts: dict[str, Chart], actor: Actor = DOCTOR) -> FastAPI:
     """The application with the record's and the sign-in's pages."""
     made = FastAPI()
     made.state.settings = SETTINGS
     made.state.door = Stage(charts)
-    if actor is not None:
-        made.state.identities = SignedIn(actor)
+    made.state.identities = SignedIn(actor)
     edge.install(made)
     routers: Sequence[Any] = (assets.router, record.router, signin.router)
     for router in routers:

@@ -32,9 +32,19 @@ INPATIENT_DAYS = 30
 GRACE_DAYS = 30
 """A drug whose supply ended is still shown for so long, as expired: people collect late."""
 
-_FORM = re.compile(
+_STRENGTH = re.compile(
     r"[（(【\[].*?[）)】\]]|\s+|\d+(\.\d+)?\s*(mg|g|ml|ug|μg|iu|u|%).*$", re.IGNORECASE
 )
+
+_SWALLOWED = re.compile(
+    "(?:缓释|控释|肠溶|分散|咀嚼|泡腾|口腔崩解|口崩|薄膜衣|双层|软|干|滴)*"
+    "(?:片|胶囊|颗粒|丸|口服液|口服溶液|混悬液|混悬剂|糖浆)[ⅠⅡIV]*$"
+)
+_SALT = re.compile(
+    "^(?:盐酸|硫酸|磷酸|苯磺酸|甲磺酸|马来酸|富马酸|琥珀酸|酒石酸|枸橼酸|醋酸|氢溴酸)(?=...)"
+    "|(?<=[^酸]{4})[钙钠钾]$"
+)
+"""Salts as the Chinese Pharmacopoeia names them: before the base, or one metal after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +129,12 @@ def is_current(item: Prescription, today: date) -> bool:
 
 
 def drug_key(name: Concept) -> str:
-    """The same ATC code, else the same generic name without strength and form, is one drug."""
+    """The same ATC code, else the same generic name is one drug: without strength, brand, salt,
+    and the form as far as both are swallowed (a drop for the eye stays apart)."""
     for coding in name.codings:
         if coding.system.endswith("/atc") and len(coding.code) >= 7:
             return coding.code
-    return _FORM.sub("", name.label("zh")).casefold()
+    return _SALT.sub("", _SWALLOWED.sub("", _STRENGTH.sub("", name.label("zh")))).casefold()
 
 
 def prescription(body: Body, sources: Sources, names: dict[str, str]) -> Prescription:

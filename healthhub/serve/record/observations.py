@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,9 @@ from healthhub.serve.record.reading import (
 
 BLOOD_PRESSURE = "85354-9"
 SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
+
+
+_LOINC_CODE = re.compile(r"\d{1,8}-\d")
 
 
 class State(StrEnum):
@@ -114,7 +118,7 @@ def analyte(name: Concept, institution: str) -> str:
     Local codes of two institutions are never taken for the same.
     """
     loinc = name.code(LOINC)
-    if loinc:
+    if _LOINC_CODE.fullmatch(loinc):
         return loinc
     local = name.codings[0] if name.codings else None
     text = f"{local.system}|{local.code}" if local and local.code else name.text
