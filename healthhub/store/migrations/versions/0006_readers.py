@@ -1,9 +1,9 @@
-"""Revision 0005: the audit can be asked by patient."""
+"""Revision 0006: the audit can be asked by patient."""
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
