@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -157,6 +157,17 @@ class Door:
                 return search.SearchPage(page.matches, shared, page.next)
 
         return await self._answer(event, work, _of_page, (key,))
+
+    async def referenced(
+        self, who: Actor, purpose: Purpose, references: Collection[str]
+    ) -> list[Stored]:
+        """The current versions of what ``Type/id`` references name; deleted ones and those that
+        are not here are left out."""
+        wanted = reads.by_references(references)
+        event = Event(
+            who, purpose, Action.READ, ids=tuple(references)[:100], query="references"
+        )
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_all)
 
     async def person(self, who: Actor, purpose: Purpose, patient: str) -> UUID:
         """The person's key: the golden Patient's, or the only Patient's own."""

@@ -20,6 +20,7 @@ from fhir_core.fhirabstractmodel import FHIRAbstractModel
 from pydantic import ValidationError
 
 from healthhub.errors import Unprocessable
+from healthhub.model.issue import Issue
 from healthhub.model.r4 import shape
 from healthhub.model.resource import Body
 
@@ -54,6 +55,25 @@ def check(body: Body) -> None:
         raise Unprocessable(
             f"{place}: {_advice(first['type'], first['msg'])}", expression=place
         ) from None
+
+
+def issues(body: Body) -> list[Issue]:
+    """All faults of structure: the first one of shape, else all that the models find."""
+    try:
+        shape.check(body)
+        model = _model(body["resourceType"])
+    except Unprocessable as error:
+        return [Issue("error", "structure", error.expression or "", error.message)]
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        told = [
+            (_path(body["resourceType"], one["loc"]), _advice(one["type"], one["msg"]))
+            for one in found
+        ]
+        return [Issue("error", "structure", place, text) for place, text in dict.fromkeys(told)]
+    return []
 
 
 @cache

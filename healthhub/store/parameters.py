@@ -232,6 +232,27 @@ RelatedPerson
   identifier     identifier identifier          | Business identifier
   name           string     name                | Any part of the name
   relationship   token      relationship        | Relationship
+CodeSystem
+  url            token      url                 | Its canonical address
+  version        token      version             | Its business version
+  name           string     name                | Its computer-friendly name
+  status         token      status              | draft, active, retired
+ValueSet
+  url            token      url                 | Its canonical address
+  version        token      version             | Its business version
+  name           string     name                | Its computer-friendly name
+  status         token      status              | draft, active, retired
+ConceptMap
+  url            token      url                 | Its canonical address
+  version        token      version             | Its business version
+  name           string     name                | Its computer-friendly name
+  status         token      status              | draft, active, retired
+StructureDefinition
+  url            token      url                 | Its canonical address
+  version        token      version             | Its business version
+  name           string     name                | Its computer-friendly name
+  status         token      status              | draft, active, retired
+  type           token      type                | The type it constrains
 """
 
 SHARED_PARAMETERS = (
@@ -277,6 +298,10 @@ OWNERS: Mapping[str, str] = {
     "Person": "",
     "Binary": "",
     "Bundle": "",
+    "CodeSystem": "",
+    "ValueSet": "",
+    "ConceptMap": "",
+    "StructureDefinition": "",
 }
 """Where a type names the patient that its row belongs to; ``subject`` unless said here."""
 

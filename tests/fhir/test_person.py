@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from asking import parameters
 
 from healthhub.identify.identity import check_character
 
@@ -130,6 +131,18 @@ def test_everything_keeps_to_dates_types_and_since(
     assert {one for one in found if one.startswith("o")} == expected
 
 
+def test_everything_takes_its_parameters_by_post_and_pages_on_by_get(
+    shared_hub: httpx.Client, golden: str
+) -> None:
+    sent = parameters(
+        ("start", "Date", "2025"), ("_type", "Code", "Observation"), ("_count", "Integer", 1)
+    )
+    answer = shared_hub.post(f"/fhir/Patient/{golden}/$everything", json=sent)
+    links = {link["relation"]: link["url"] for link in answer.json()["link"]}
+    rest = shared_hub.get(links["next"].replace("http://hub.test", ""))
+    assert sorted(ids(answer, "match") + ids(rest, "match")) == ["o2", "o3"]
+
+
 @pytest.mark.parametrize(
     "query", ["start=soon", "_since=2026-01-01", "_type=Hospital", "_count=0"]
 )
@@ -161,7 +174,7 @@ def test_a_record_larger_than_a_chunk_is_streamed_whole(
     shared_hub: httpx.Client, golden: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = shared_hub.get(f"/fhir/Patient/{golden}/$everything").json()
-    monkeypatch.setattr(import_module("healthhub.serve.fhir.everything"), "CHUNK", 2)
+    monkeypatch.setattr(import_module("healthhub.serve.fhir.operations.everything"), "CHUNK", 2)
     streamed = shared_hub.get(f"/fhir/Patient/{golden}/$everything")
     assert "content-length" not in streamed.headers
     assert sorted(ids(streamed)) == sorted(entry["resource"]["id"] for entry in whole["entry"])

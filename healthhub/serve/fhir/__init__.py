@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from healthhub.serve.fhir import bulk_job
 from healthhub.serve.fhir.create import create
 from healthhub.serve.fhir.delete import delete
-from healthhub.serve.fhir.everything import everything
 from healthhub.serve.fhir.export import export
 from healthhub.serve.fhir.history import history
 from healthhub.serve.fhir.metadata import metadata
+from healthhub.serve.fhir.operations import routes
 from healthhub.serve.fhir.read import read
 from healthhub.serve.fhir.search import search, search_by_post
 from healthhub.serve.fhir.unknown import unknown
@@ -32,7 +32,7 @@ for path, method, interaction in (
     ("/$bulk/{job}", "GET", bulk_job.status),
     ("/$bulk/{job}", "DELETE", bulk_job.end),
     ("/$bulk/{job}/{name}", "GET", bulk_job.file),
-    ("/Patient/{id}/$everything", "GET", everything),
+    *routes(),
     ("/{type}/_search", "POST", search_by_post),
     ("/{type}/{id}/_history/{version}", "GET", vread),
     ("/{type}/{id}/_history", "GET", history),

@@ -12,6 +12,7 @@ from healthhub import __version__
 from healthhub.access import holdings
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import asked
+from healthhub.serve.fhir.operations import offered
 
 RELEASED = "2026-11-24"
 _KINDS = {"identifier": "token", "phone": "token"}
@@ -25,10 +26,6 @@ _INTERACTIONS = (
     "create",
     "search-type",
 )
-_EVERYTHING = {
-    "name": "everything",
-    "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-}
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
 _EXPORTS = {
     name: {"name": "export", "definition": f"{_BULK}/{rest}"}
@@ -96,10 +93,8 @@ def _resource(name: str) -> dict[str, object]:
         described["searchInclude"] = includes
     if known:
         described["searchParam"] = [_parameter(one) for one in known]
-    if name == "Patient":
-        described["operation"] = [_EVERYTHING, _EXPORTS[name]]
-    elif name in _EXPORTS:
-        described["operation"] = [_EXPORTS[name]]
+    exports = [_EXPORTS[name]] if name in _EXPORTS else []
+    described["operation"] = [*offered(name), *exports]
     return described
 
 

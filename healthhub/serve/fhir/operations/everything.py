@@ -1,4 +1,4 @@
-"""Patient/$everything: GET [base]/Patient/[id]/$everything.
+"""Patient/$everything: GET or POST [base]/Patient/[id]/$everything.
 
 http://hl7.org/fhir/R4/patient-operation-everything.html
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from urllib.parse import urlencode
 
@@ -22,6 +22,7 @@ from healthhub.errors import InvalidRequest
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import Asked, asked, id_of
 from healthhub.serve.fhir.history import count_of
+from healthhub.serve.fhir.operations.given import given
 from healthhub.serve.fhir.search import CURSOR
 
 CHUNK = 1000
@@ -41,7 +42,10 @@ class Wanted:
 
 async def everything(request: Request) -> Response:
     """All of one person's record: a page with _count, else the whole as one stream."""
-    ask = await asked(request, "start", "end", "_since", "_type", "_count", CURSOR)
+    ask = await asked(request, free=True)
+    sent = await given(request, ask, ("start", "end", "_since", "_type", "_count", CURSOR))
+    # The parameters of a POST, too, go into the links, from which the next page is a GET.
+    ask = replace(ask, params=tuple((name, str(value)) for name, value in sent.pairs))
     patient, wanted = id_of(request), _wanted(ask)
     count = count_of(ask.one("_count"))
     page = await _page(ask, patient, wanted, ask.one(CURSOR), count or CHUNK)
