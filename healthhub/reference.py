@@ -56,4 +56,6 @@ def _default(field: FieldInfo) -> str:
         return f"`{value.relative_to(PACKAGE_ROOT)}` of the installation"
     if value is None or value in ("", ()):
         return "none"
+    if isinstance(value, tuple):
+        return f"`{', '.join(map(str, value))}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +30,11 @@ from healthhub.errors import SettingError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "HEALTHHUB_"
+FILE_VARIABLE = "HEALTHHUB_SETTINGS"
+DEFAULT_FILE = "healthhub.toml"
+NOT_OURS = ("HEALTHHUB_TEST_", "HEALTHHUB_CHROMIUM")
+"""Variables of the test runs, which may stand in the environment of a hub under test."""
 
 
 class Section(BaseModel):
@@ -58,6 +74,35 @@ class Source(Section):
         default="", description="Subject CN that its TLS client certificate must carry."
     )
 
+    @field_validator("charset")
+    @classmethod
+    def _charset_exists(cls, name: str) -> str:
+        try:
+            codecs.lookup(name)
+        except LookupError:
+            raise ValueError(f"there is no charset {name!r}; use utf-8 or gb18030") from None
+        return name
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError):
+            raise ValueError(f"there is no zone {name!r}; write e.g. Asia/Shanghai") from None
+        return name
+
+    @field_validator("token_sha256")
+    @classmethod
+    def _token_is_a_digest(cls, digest: SecretStr | None) -> SecretStr | None:
+        text = digest.get_secret_value() if digest else "0" * 64
+        if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+            raise ValueError(
+                "give the SHA-256 of the token, 64 small hexadecimal digits: "
+                "printf %s TOKEN | sha256sum"
+            )
+        return digest
+
 
 class Institution(Section):
     """One institution: [institutions.CODE]."""
@@ -86,6 +131,15 @@ class Mllp(Section):
     tls_client_ca: Path | None = Field(
         default=None, description="PEM; a client certificate signed by it is then required."
     )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Mllp:
+        if self.tls_certificate is None and (self.tls_key or self.tls_client_ca):
+            raise ValueError(
+                "tls_key or tls_client_ca is set but not tls_certificate, so connections would "
+                "be in the clear; set mllp.tls_certificate too"
+            )
+        return self
 
 
 class Web(Section):
@@ -182,6 +236,12 @@ class Settings(BaseSettings):
     sources: dict[Name, Source] = {}
 
     @model_validator(mode="after")
+    def _one_database(self) -> Settings:
+        if self.database_url is not None and self.database_url_file is not None:
+            raise ValueError("database_url and database_url_file are both set; keep one")
+        return self
+
+    @model_validator(mode="after")
     def _sources_name_known_institutions(self) -> Settings:
         for name, source in self.sources.items():
             if source.institution not in self.institutions:
@@ -200,7 +260,14 @@ class Settings(BaseSettings):
     def dsn(self) -> str | None:
         """The database address given, from the setting or its file."""
         if self.database_url_file is not None:
-            return self.database_url_file.read_text(encoding="utf-8").strip()
+            try:
+                return self.database_url_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingError(
+                    f"database_url_file: {self.database_url_file} cannot be read "
+                    f"({error.strerror}); correct the path or the file's mode",
+                    expression="database_url_file",
+                ) from None
         return self.database_url.get_secret_value() if self.database_url else None
 
     @classmethod
@@ -213,25 +280,20 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then the file named by HEALTHHUB_SETTINGS."""
-        path = os.environ.get("HEALTHHUB_SETTINGS", "healthhub.toml")
+        path = os.environ.get(FILE_VARIABLE, DEFAULT_FILE)
         toml = TomlConfigSettingsSource(settings_cls, toml_file=path)
         return init_settings, env_settings, toml
 
 
-def load(path: Path | None = None, **overrides: Any) -> Settings:
+def load() -> Settings:
     """Read the settings; a HubError names the setting at fault and what is wrong with it."""
-    if path is not None:
-        if not path.is_file():
-            raise SettingError(f"settings file {path} does not exist", expression="settings")
-        os.environ["HEALTHHUB_SETTINGS"] = str(path)
-    named = os.environ.get("HEALTHHUB_SETTINGS")
-    if named and not Path(named).is_file():
-        raise SettingError(
-            f"settings file {named} does not exist; correct --settings or HEALTHHUB_SETTINGS",
-            expression="settings",
-        )
+    _file_is_there()
+    _variables_are_known()
     try:
-        return Settings(**overrides)
+        return Settings()
+    except tomllib.TOMLDecodeError as error:
+        file = os.environ.get(FILE_VARIABLE, DEFAULT_FILE)
+        raise SettingError(f"{file} is not TOML: {error}", expression="settings") from None
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
@@ -241,3 +303,27 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
             "the settings are wrong; correct and start again:\n  " + "\n  ".join(lines),
             expression=lines[0].split(":", 1)[0],
         ) from None
+
+
+def _file_is_there() -> None:
+    """A settings file that is named must exist; only the default one may be absent."""
+    named = os.environ.get(FILE_VARIABLE)
+    if named is not None and not Path(named).is_file():
+        raise SettingError(
+            f"settings file {named!r} does not exist; correct --settings or {FILE_VARIABLE}",
+            expression="settings",
+        )
+
+
+def _variables_are_known() -> None:
+    """A variable with our prefix that names no setting is a slip of the pen, not to be ignored."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {FILE_VARIABLE}
+    for variable in sorted(os.environ):
+        if not variable.startswith(PREFIX) or variable.startswith(NOT_OURS):
+            continue
+        if variable.split("__", 1)[0] not in known:
+            raise SettingError(
+                f"{variable}: there is no such setting; `healthhub settings --reference` lists "
+                "them all",
+                expression=variable,
+            )

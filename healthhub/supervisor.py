@@ -41,7 +41,8 @@ def run(settings: Settings, parts: Iterable[str]) -> int:
         try:
             dsn = settings.dsn if server is None else server.start()
             assert dsn is not None  # noqa: S101 - one of the two is there
-            _migrate(dsn)
+            database.migrate(dsn)
+            log.info("the schema is at revision %s", database.newest())
             environ = {} if server is None else {"HEALTHHUB_DATABASE_URL": dsn}
             children = _children(settings, tuple(parts), web, environ)
             for child in children:
@@ -97,18 +98,6 @@ def _end(children: list[Child]) -> None:
             log.error("%s does not stop; it is killed", child.name)
             child.tell(signal.SIGKILL)
             child.wait(5)
-
-
-def _migrate(dsn: str) -> None:
-    try:
-        database.migrate(dsn)
-        log.info("the schema is at revision %s", database.newest())
-    except psycopg.OperationalError as error:
-        raise SettingError(
-            f"the database cannot be reached: {str(error).strip()}; check database_url and that "
-            "the server is up",
-            expression="database_url",
-        ) from None
 
 
 def _say_where(settings: Settings, web: socket.socket, children: list[Child]) -> None:

@@ -177,7 +177,7 @@ class Worker:
 def _connect(dsn: str) -> psycopg.Connection:
     """A connection whose commits need not wait for the disk (docs/decisions/0003)."""
     conn = psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, application_name="healthhub worker"
+        dsn, autocommit=True, connect_timeout=5, application_name=keep.APPLICATION
     )
     conn.execute("set synchronous_commit = off")
     conn.execute("set jit = off")

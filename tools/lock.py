@@ -1,4 +1,4 @@
-"""Make requirements.lock from pyproject.toml, or check that the two agree."""
+"""Make requirements.lock from pyproject.toml, check that the two agree, or print a part of it."""
 
 from __future__ import annotations
 
@@ -33,11 +33,46 @@ def locked() -> set[str]:
     return {normal(name) for name in found}
 
 
+def part(which: str) -> str:
+    """The lines of the lock file that are needed to ``run`` or to ``build`` the hub.
+
+    uv writes below each package which packages want it ("via"); that leads from a dependency
+    to all that it needs.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    roots = {
+        "run": project["project"]["dependencies"],
+        "build": [*project["build-system"]["requires"], "editables"],
+    }[which]
+    taken = {normal(re.split(r"[\[<>=!~ ;]", line, maxsplit=1)[0]) for line in roots}
+    blocks = re.split(r"^(?=[A-Za-z0-9])", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = {normal(block.split("==", 1)[0]): block for block in blocks if "==" in block}
+    grown = True
+    while grown:
+        more = {
+            name
+            for name, block in named.items()
+            if taken
+            & {
+                normal(each)
+                for each in re.findall(r"^    #(?: via)?\s+(\S+)", block, re.MULTILINE)
+            }
+        }
+        grown = not more <= taken
+        taken |= more
+    return "".join(block for name, block in named.items() if name in taken)
+
+
 def main() -> int:
-    """Renew or check."""
+    """Renew, check or print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
-    if parser.parse_args().check:
+    parser.add_argument("--part", choices=("run", "build"), help="print only what this needs")
+    args = parser.parse_args()
+    if args.part:
+        sys.stdout.write(part(args.part))
+        return 0
+    if args.check:
         missing = wanted() - locked()
         if missing:
             print(f"requirements.lock lacks {', '.join(sorted(missing))}; run: make lock")

@@ -3,12 +3,13 @@
 from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.choice import Choice
 from healthhub.keep.keeper import Keeper
-from healthhub.keep.lanes import Lanes
+from healthhub.keep.lanes import APPLICATION, Lanes, workers_here
 from healthhub.keep.messages import Counts, Line, counts, find, finding_counts, findings, get
 from healthhub.keep.queue import claim, finish, park, retry_later
 from healthhub.keep.replay import ignore, matching, replay
 
 __all__ = [
+    "APPLICATION",
     "Choice",
     "Counts",
     "Keeper",
@@ -29,4 +30,5 @@ __all__ = [
     "replay",
     "retry_later",
     "via",
+    "workers_here",
 ]

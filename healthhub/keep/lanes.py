@@ -8,6 +8,10 @@ from hashlib import blake2b
 import psycopg
 
 LANES = 256
+APPLICATION = "healthhub worker"
+"""By this name PostgreSQL knows a worker's connection."""
+QUIET_SECONDS = 60
+"""An idle worker asks every other second; a batch of the largest messages takes some."""
 _LANE_LOCK = 0x4C414E45  # "LANE": first key of the advisory lock of each lane
 _WORKERS = 0x574F524B  # "WORK": shared by every live worker, so that they can be counted
 
@@ -24,6 +28,21 @@ def order_key(source: str, patient: str, digest: bytes) -> int:
 def lane_of(key: int) -> int:
     """The lane of an order key, 0 to 255."""
     return key % LANES
+
+
+def workers_here(conn: psycopg.Connection) -> int:
+    """Workers that came from where ``conn`` came from (the same machine or container) and have
+    asked for something within QUIET_SECONDS."""
+    row = conn.execute(
+        """select count(*) from pg_stat_activity as worker, pg_stat_activity as mine
+           where mine.pid = pg_backend_pid() and worker.datname = mine.datname
+             and worker.application_name = %s
+             and worker.client_addr is not distinct from mine.client_addr
+             and (worker.state = 'active'
+                  or worker.state_change > clock_timestamp() - make_interval(secs => %s))""",
+        (APPLICATION, QUIET_SECONDS),
+    ).fetchone()
+    return 0 if row is None else row[0]
 
 
 class Lanes:

@@ -35,8 +35,29 @@ def migrate(dsn: str) -> None:
     """Bring the schema to the newest revision; nothing happens when it is there already.
 
     Several processes may call this at once: the first migrates, the others wait and find it
-    done.
+    done. A SettingError says what is wrong when there is no way in.
     """
+    try:
+        _migrate(dsn)
+    except psycopg.OperationalError as error:
+        raise SettingError(
+            f"database_url: the database cannot be used: {str(error).strip()}; check the address "
+            "and that the server is up",
+            expression="database_url",
+        ) from None
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is not None:
+            raise
+        # Without a state it did not come from a server: libpq cannot read the address. Its
+        # message repeats the address, password and all.
+        raise SettingError(
+            "database_url: this is no address of a database; write "
+            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+            expression="database_url",
+        ) from None
+
+
+def _migrate(dsn: str) -> None:
     if migrated(dsn):
         return
     with psycopg.connect(dsn, autocommit=True) as guard:
