@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 ONLY ?=
 
-.PHONY: demo test test-all check bench lock format
+.PHONY: demo test test-all test-newest check bench lock format
 .DEFAULT_GOAL := test
 
 $(READY): requirements.lock pyproject.toml
@@ -21,9 +21,12 @@ test: $(READY)  ## The everyday tests, under six minutes
 	$(BIN)/python tools/browser.py
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
-test-all: $(READY)  ## All tests, those with kill -9 too
+test-all: $(READY) test-newest  ## All tests, those with kill -9 too
 	$(BIN)/python tools/browser.py
 	$(BIN)/python -m pytest -n 2
+
+test-newest: $(READY)  ## What leans on PostgreSQL, on its newest version
+	HEALTHHUB_POSTGRES_BIN=$$($(BIN)/python tools/newest.py) $(BIN)/python -m pytest -m "not slow" -n 2 tests/store tests/keep tests/identify tests/pipeline tests/access tests/postgres tests/walk
 
 check: $(READY)  ## Format, lint, types, import contracts, lock file
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -88,7 +90,7 @@ class Source(Section):
     def _zone_exists(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (OSError, ValueError):
+        except (OSError, ValueError, LookupError):
             raise ValueError(f"there is no zone {name!r}; write e.g. Asia/Shanghai") from None
         return name
 
@@ -293,7 +295,17 @@ def load() -> Settings:
         return Settings()
     except tomllib.TOMLDecodeError as error:
         file = os.environ.get(FILE_VARIABLE, DEFAULT_FILE)
-        raise SettingError(f"{file} is not TOML: {error}", expression="settings") from None
+        raise SettingError(
+            f"settings file {file} is not TOML: {error}", expression="settings"
+        ) from None
+    except SettingsError as error:
+        # It names the table, not the variable: pydantic reads lists and tables as JSON.
+        table = (re.findall(r'field "(\w+)"', str(error)) or ["?"])[0]
+        given = [each for each in sorted(os.environ) if each.startswith(PREFIX + table.upper())]
+        raise SettingError(
+            f'one of {", ".join(given)} is not JSON; write a list as \'["a", "b"]\'',
+            expression=table,
+        ) from None
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"

@@ -55,7 +55,7 @@ def part(which: str) -> str:
             if taken
             & {
                 normal(each)
-                for each in re.findall(r"^    #(?: via)?\s+(\S+)", block, re.MULTILINE)
+                for each in re.findall(r"^    #(?: via)?[ ]+(\S+)", block, re.MULTILINE)
             }
         }
         grown = not more <= taken

@@ -6,8 +6,10 @@ import argparse
 import sys
 
 from healthhub import reference, settings
-from healthhub.errors import MappingError, SettingError
+from healthhub.adapter_api import registry
+from healthhub.errors import HubError, SettingError
 from healthhub.mapping.library import Library
+from healthhub.settings import Settings
 
 HELP = "check the settings, or print the reference of all of them"
 
@@ -27,15 +29,24 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(reference.table())
         return 0
     loaded = settings.load()
-    library = Library(loaded.mappings_dir)
-    for name, source in loaded.sources.items():
-        try:
-            library.mapping(source.mapping)
-        except MappingError as error:
-            raise SettingError(f"sources.{name}.mapping: {error.message}") from None
+    _mappings(loaded)
     where = "given" if loaded.dsn else f"embedded, in {loaded.data_dir}"
     sys.stdout.write(
         f"The settings are right: {len(loaded.institutions)} institutions, "
         f"{len(loaded.sources)} sources, database {where}.\n"
     )
     return 0
+
+
+def _mappings(loaded: Settings) -> None:
+    """Compile each source's mapping, as a worker would; the hub itself starts without a broken
+    one and parks that source's messages."""
+    library = Library(loaded.mappings_dir)
+    for name, source in loaded.sources.items():
+        try:
+            registry.find(source.adapter)
+            library.mapping(source.mapping)
+        except HubError as error:
+            place = "adapter" if error.expression == "adapter" else "mapping"
+            setting = f"sources.{name}.{place}"
+            raise SettingError(f"{setting}: {error.message}", expression=setting) from None
