@@ -154,6 +154,7 @@ def test_a_server_whose_only_user_was_killed_is_adopted_by_the_next(
     assert not server.alive(), "whoever adopts it also stops it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "with a backend at work"])
 def test_a_killed_postmaster_is_started_again_and_nothing_committed_is_lost(
     server: Server, busy: bool
@@ -175,8 +176,12 @@ def test_a_killed_postmaster_is_started_again_and_nothing_committed_is_lost(
 
 @pytest.mark.parametrize(
     "content",
-    ["999999999", str(os.getpid()), "", "12x"],
-    ids=["a process that is gone", "another program's process", "nothing", "torn"],
+    [
+        pytest.param("999999999", id="a process that is gone"),
+        pytest.param(str(os.getpid()), id="another program's process"),
+        pytest.param("", id="nothing", marks=pytest.mark.slow),
+        pytest.param("12x", id="torn", marks=pytest.mark.slow),
+    ],
 )
 def test_a_stale_pid_file_is_no_obstacle(server: Server, content: str) -> None:
     dsn = server.start()
@@ -191,6 +196,7 @@ def test_a_stale_pid_file_is_no_obstacle(server: Server, content: str) -> None:
     assert number in read(dsn)
 
 
+@pytest.mark.slow
 def test_an_initdb_that_was_broken_off_is_begun_again(fresh: Path) -> None:
     server = postgres.embedded(Settings(data_dir=fresh), SMALL)
     server.place.prepare()
@@ -202,6 +208,7 @@ def test_an_initdb_that_was_broken_off_is_begun_again(fresh: Path) -> None:
     server.leave()
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_share_one_server(folder: Path, server: Server) -> None:
     users = [
         subprocess.Popen(  # noqa: S603
@@ -239,6 +246,7 @@ class TestAsRoot:
         found = server.place.home.stat()
         assert (found.st_uid, found.st_mode & 0o777) == (server.place.account.uid, 0o700)
 
+    @pytest.mark.slow
     def test_below_a_folder_that_the_account_cannot_enter_the_data_lie_elsewhere_and_it_is_said(
         self, fresh: Path
     ) -> None:
@@ -255,6 +263,7 @@ class TestAsRoot:
             end(server.place.home)
             shutil.rmtree(server.place.home, ignore_errors=True)
 
+    @pytest.mark.slow
     def test_an_unprivileged_account_runs_a_server_of_its_own(self, tmp_path: Path) -> None:
         nobody = pwd.getpwnam("nobody")
         with tempfile.TemporaryDirectory(prefix="healthhub-pg-") as made:
@@ -278,6 +287,7 @@ class TestAsRoot:
             assert cluster.stat().st_uid == nobody.pw_uid
             assert not (cluster / "postmaster.pid").exists(), "it was stopped"
 
+    @pytest.mark.slow
     def test_a_socket_folder_of_another_user_is_refused(self, fresh: Path) -> None:
         server = postgres.embedded(Settings(data_dir=fresh), SMALL)
         server.place.account.own(server.place.home)
