@@ -287,8 +287,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
 
-def load() -> Settings:
+def load(path: Path | None = None) -> Settings:
     """Read the settings; a HubError names the setting at fault and what is wrong with it."""
+    if path is not None:
+        os.environ[FILE_VARIABLE] = str(path)
     _file_is_there()
     _variables_are_known()
     try:
