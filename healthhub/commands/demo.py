@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -29,6 +30,7 @@ from healthhub.errors import HubError, SettingError
 from healthhub.model.message import State
 
 HELP = "start a hub, invent a city, send its feeds over MLLP, then keep a trickle going"
+PAGES, MLLP = 8080, 2575
 START_SECONDS = 120
 STEADY_SECONDS = 180
 """Without progress for so long, the demonstration gives up."""
@@ -54,17 +56,21 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: _interrupt())
     folder = (args.data or Path(os.environ.get("HEALTHHUB_DATA_DIR") or ".data/demo")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    story = _story(args, folder)
-    wanted = args.port or int(os.environ.get("HEALTHHUB_PORT") or 8080)
-    ports = _free(wanted, "pages"), _free(2575, "MLLP")
-    credentials = Credentials(f"http://127.0.0.1:{ports[0]}", ports[1])
-    _settings(folder, ports, credentials)
     try:
-        with _hub(folder) as hub:
-            return _show(story, folder, credentials, hub, once=args.once)
+        with _alone(folder):
+            return _demonstrate(args, folder)
     except KeyboardInterrupt:
         print("\nthe hub and its database have stopped; the same command goes on from here")
         return 0
+
+
+def _demonstrate(args: argparse.Namespace, folder: Path) -> int:
+    story = _story(args, folder)
+    ports = _ports(args.port)
+    credentials = Credentials(f"http://127.0.0.1:{ports[0]}", ports[1])
+    _settings(folder, ports, credentials)
+    with _hub(folder) as hub:
+        return _show(story, folder, credentials, hub, once=args.once)
 
 
 def _show(
@@ -118,6 +124,29 @@ def _story(args: argparse.Namespace, folder: Path) -> city.Story:
     return story
 
 
+def _ports(given: int | None) -> tuple[int, int]:
+    """Free ports of pages and MLLP. That of MLLP moves with that of the pages, so that two
+    demonstrations that start in the same moment with ports of their own do not want one."""
+    pages = given or int(os.environ.get("HEALTHHUB_PORT") or PAGES)
+    mllp = int(os.environ.get("HEALTHHUB_MLLP__PORT") or MLLP + (pages - PAGES) % 20_000)
+    return _free(pages, "pages"), _free(mllp, "MLLP")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Refuse a folder that another demonstration uses; the kernel frees it when that one ends."""
+    with (folder / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingError(
+                f"another demonstration runs in {folder}; stop it, or name another folder with "
+                "--data",
+                expression="data_dir",
+            ) from None
+        yield
+
+
 def _free(wanted: int, what: str) -> int:
     """The wanted port, or the next free one."""
     for port in range(wanted, wanted + 200):
@@ -145,6 +174,7 @@ def _settings(folder: Path, ports: tuple[int, int], credentials: Credentials) ->
     path.write_text(city.as_toml(head | tables), encoding="utf-8")
     os.environ["HEALTHHUB_SETTINGS"] = str(path)
     os.environ["HEALTHHUB_PORT"] = str(ports[0])
+    os.environ["HEALTHHUB_MLLP__PORT"] = str(ports[1])
     os.environ["HEALTHHUB_DATA_DIR"] = str(folder)
 
 
