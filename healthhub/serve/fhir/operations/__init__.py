@@ -18,6 +18,7 @@ from healthhub.serve.fhir.operations.concept_maps import translate
 from healthhub.serve.fhir.operations.document import document, document_of_type
 from healthhub.serve.fhir.operations.everything import everything
 from healthhub.serve.fhir.operations.meta import meta, meta_add, meta_delete
+from healthhub.serve.fhir.operations.summary import summary, summary_by_identifier
 from healthhub.serve.fhir.operations.validate import validate_instance, validate_type
 from healthhub.serve.fhir.operations.value_sets import expand
 from healthhub.serve.fhir.operations.value_sets import validate_code as validate_set_code
@@ -43,6 +44,13 @@ class Operation:
 
 OPERATIONS = (
     Operation("everything", "Patient", CORE + "Patient-everything", of_one=everything),
+    Operation(
+        "summary",
+        "Patient",
+        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+        summary_by_identifier,
+        summary,
+    ),
     Operation(
         "document",
         "Composition",
