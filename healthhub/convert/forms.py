@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -89,38 +90,40 @@ def _object(node: dict[str, Any], tokens: list[Any], *, free: bool) -> None:
     for name, value in node.items():
         tokens.append(name)
         inner = free and name not in BOUND
-        if isinstance(value, str):
-            kind = text_form(value)
-            if inner and name in FREE:
-                tokens.append(kind)
-            else:
-                tokens.append(kind if kind in _LONG else f"={value}")
+        kind = type(value)
+        if kind is str:
+            form = text_form(value)
+            keep = form in _LONG or (inner and name in FREE)
+            tokens.append(form if keep else f"={value}")
+        elif kind is dict:
+            _object(value, tokens, free=inner)
+        elif kind is list:
+            _list(value, tokens, free=inner, name=name)
         else:
-            _value(value, tokens, free=inner, name=name)
+            tokens.append(kind if kind is Decimal else (kind, value))
     tokens.append("}")
 
 
-def _value(value: Any, tokens: list[Any], *, free: bool, name: str) -> None:
-    if isinstance(value, dict):
-        _object(value, tokens, free=free)
-    elif isinstance(value, list):
-        seen: set[int] = set()
-        tokens.append("[")
-        for item in value:
-            inner: list[Any] = []
-            if isinstance(item, str):
-                inner.append(text_form(item) if free and name in FREE else f"={item}")
-            else:
-                _value(item, inner, free=free, name=name)
-            form = hash(tuple(inner))
-            if form not in seen:
-                seen.add(form)
-                tokens.append(form)
-        tokens.append("]")
-    elif isinstance(value, bool | int):
-        tokens.append((type(value), value))
-    else:
-        tokens.append(type(value))
+def _list(items: list[Any], tokens: list[Any], *, free: bool, name: str) -> None:
+    """Items of one form count once, however many there are."""
+    seen: set[int] = set()
+    tokens.append("[")
+    for item in items:
+        inner: list[Any] = []
+        kind = type(item)
+        if kind is dict:
+            _object(item, inner, free=free)
+        elif kind is str:
+            inner.append(text_form(item) if free and name in FREE else f"={item}")
+        elif kind is list:
+            _list(item, inner, free=free, name=name)
+        else:
+            inner.append(kind if kind is Decimal else (kind, item))
+        form = hash(tuple(inner))
+        if form not in seen:
+            seen.add(form)
+            tokens.append(form)
+    tokens.append("]")
 
 
 @lru_cache(maxsize=65536)

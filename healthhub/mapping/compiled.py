@@ -140,25 +140,27 @@ class _TracedMessageRun(_Times, TracedRun):
 
 
 def _go(run: Any, program: _Program) -> None:
+    there = {segment.name for segment in run.record.segments}
     for made in program.blocks:
         if made.step is not None:
             for node in run.nodes(made.block.each):
                 made.step(run, node)
         else:
             for path, step in made.paths:
-                _through(run, made.block.name, path, step)
+                if path.segment in there:
+                    _through(run, made.block.name, path, step)
     for merging in program.merges:
         for node in run.nodes(merging.merge.each):
             found = merging.keys(run, node)
             if found is not None and found[0] != found[1]:
                 run.merges.append(Merge(*found, undone=merging.merge.undone))
     if not run.drafts and not run.merges:
-        there = " ".join(dict.fromkeys(segment.name for segment in run.record.segments))
+        names = " ".join(dict.fromkeys(segment.name for segment in run.record.segments))
         run.remark(
             "nothing",
             run.root,
             Need("MSH-9", ""),
-            f"no resource came of this message: it holds only {there}, of which no block makes one",
+            f"no resource came of this message: it holds only {names}, of which no block makes one",
         )
 
 
