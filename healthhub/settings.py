@@ -156,6 +156,9 @@ class Web(Section):
     max_body_bytes: int = Field(
         default=64 * 2**20, ge=1024, description="A longer request body is refused."
     )
+    max_bundle_entries: int = Field(
+        default=5000, ge=1, description="A batch or transaction of more entries is refused."
+    )
     session_minutes: int = Field(default=30, ge=1, description="Idle time that ends a session.")
     secure_cookies: bool = Field(default=False, description="True behind TLS, as it should be.")
     proxies: tuple[str, ...] = Field(

@@ -7,15 +7,14 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 import psycopg
-from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from healthhub import identify, keep
-from healthhub.access import finding_people, looks
+from healthhub.access import audit, finding_people, looks
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event
 from healthhub.access.policy import Action, permits, require
@@ -30,8 +29,29 @@ Connection = psycopg.Connection[Any]
 THREADS = 4
 """Connections for what runs in threads: writes, and the operators' pages."""
 
-ATTEMPTS = 5
-RACES = (UniqueViolation, SerializationFailure, DeadlockDetected)
+
+class Outcome(Protocol):
+    """What became of one interaction that writes, as the audit needs it."""
+
+    @property
+    def id(self) -> str:
+        """The FHIR id."""
+        ...
+
+    @property
+    def stored(self) -> Stored | None:
+        """What is there now; None for nothing."""
+        ...
+
+
+class Seal(Protocol):
+    """Enters a write in the audit, within the write's own transaction."""
+
+    def __call__(
+        self, connection: Connection, outcomes: Sequence[Outcome], shown: Sequence[Stored] = ()
+    ) -> None:
+        """``shown``: what the client gets to see besides."""
+        ...
 
 
 class Door:
@@ -234,14 +254,14 @@ class Door:
         who: Actor,
         purpose: Purpose,
         what: str,
-        type_: str,
+        type_: str | None,
         fhir_id: str | None,
-        work: Callable[[Connection], T],
+        work: Callable[[Connection, Seal], T],
     ) -> T:
-        """Run a client's write and commit it; ``work`` gives the Stored, or None for nothing.
+        """Run a client's write. ``work`` commits it, and calls the seal it is given just before:
+        what was done to whom is then durable together with the deed, or neither is.
 
-        The write is durable before its audit is: if that fails the client gets TryAgain, and
-        the same write again changes nothing.
+        The seal's further argument are resources that the client is shown besides.
         """
         event = Event(
             who,
@@ -252,20 +272,26 @@ class Door:
             query=what,
         )
 
-        def again(connection: Connection) -> T:
-            """Another writer may have been first in a way that the next attempt can take."""
-            for _ in range(ATTEMPTS - 1):
-                try:
-                    return work(connection)
-                except RACES:
-                    connection.rollback()
-            return work(connection)
+        def seal(
+            connection: Connection, outcomes: Sequence[Outcome], shown: Sequence[Stored] = ()
+        ) -> None:
+            stored = [each.stored for each in outcomes if each.stored is not None]
+            if type_:
+                ids = tuple(each.id for each in outcomes if each.id)
+            else:
+                ids = tuple(f"{s.type}/{each.id}" for each in outcomes if (s := each.stored))
+            events = [replace(event, ids=ids, patients=_of_all(stored))]
+            if shown:
+                read = Event(who, purpose, Action.READ, query=what, patients=_of_all(shown))
+                events.append(read)
+            connection.execute(audit.INSERT, (audit.as_parameter(events),))
 
-        return await self._answer(
-            event,
-            lambda: self._in_thread(again),
-            lambda stored: _of_one(stored) if isinstance(stored, Stored) else (),
-        )
+        await self.permit(who, purpose, Action.WRITE)
+        try:
+            return await self._in_thread(lambda connection: work(connection, seal))
+        except HubError as error:
+            await self._audit.record(replace(event, outcome="failed"))
+            raise error from None
 
     async def _answer(
         self,

@@ -52,17 +52,17 @@ BOUND = frozenset(
 )
 """Elements within which a code may be of a required binding; a test compares them with the
 definitions of R4."""
-_LONG = frozenset(("date4", "date7", "date10", *(f"time{length}" for length in range(25, 33))))
+_LONG = frozenset(("date4", "date7", "date10", *(f"time{length}" for length in range(20, 33))))
 """Forms that say enough for any element."""
 _FORM = re.compile(
     r"(?P<date>\d{4}(?:-\d\d(?:-\d\d)?)?)"
-    r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d:\d\d)"
+    r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))"
     r"|(?P<token>[A-Za-z0-9.-]{1,64})"
     r"|(?P<reference>[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})"
     r"|(?P<urn>urn:[a-z0-9]+:[^\s\x00-\x1f]+)"
     r"|(?P<word>[^\s:\x00-\x1f]{1,2000})"
     r"|(?P<words>[^\s:\x00-\x1f]+(?: [^\s:\x00-\x1f]+)*)"
-    r"|(?P<text>\S(?:[ \r\n\t\S]*\S)?)"
+    r"|(?P<text>(?![^\x00-\x08\x0e-\x1b]*[\x00-\x08\x0e-\x1b])\S(?:[ \r\n\t\S]*\S)?)"
 )
 
 

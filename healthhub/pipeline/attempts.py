@@ -24,9 +24,15 @@ TRANSIENT = (
 )
 
 
-def attempt(conn: psycopg.Connection[Any], work: Callable[[], Outcome]) -> Outcome:
+MET = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
+"""What two writers that met can get; neither did anything wrong."""
+
+
+def attempt(
+    conn: psycopg.Connection[Any], work: Callable[[], Outcome], most: int = ATTEMPTS
+) -> Outcome:
     """Do ``work`` in one transaction, a few times if other writers are in its way."""
-    for number in range(1, ATTEMPTS):
+    for number in range(1, most):
         try:
             with conn.transaction():
                 return work()

@@ -29,6 +29,8 @@ class Current:
     stamps: bytes | None
     deleted: bool
     body: Body
+    json: bytes = b""
+    """The wire form, once it was written."""
 
 
 def stored(row: Sequence[Any]) -> Stored:
@@ -177,6 +179,7 @@ def _indexed(version: Current) -> index.Index:
 
 def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any, ...]:
     start, end = entries.dates.get(0, (None, None))
+    version.json = wire.dumps(with_meta(version.body, version.version, updated))
     return (
         version.patient,
         version.id,
@@ -193,7 +196,7 @@ def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any
         sorted(entries.tokens),
         entries.moments,
         version.stamps,
-        dictionary.pack(wire.dumps(with_meta(version.body, version.version, updated))),
+        dictionary.pack(version.json),
     )
 
 

@@ -56,6 +56,14 @@ def loads(data: bytes | str) -> Body:
     Raises InvalidRequest when it is no JSON object that FHIR allows
     (http://hl7.org/fhir/R4/json.html): names are unique, text has no NUL and no half character.
     """
+    body = parse(data)
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body is not a JSON object; send one resource")
+    return body
+
+
+def parse(data: bytes | str) -> Any:
+    """Any JSON that a client sent, read as ``loads`` reads a resource."""
     try:
         text = data if isinstance(data, str) else data.decode()
         body = _sent.decode(text)
@@ -68,8 +76,6 @@ def loads(data: bytes | str) -> Body:
         raise InvalidRequest(
             f"the body is not JSON in UTF-8 with unique names{place}; correct it"
         ) from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("the body is not a JSON object; send one resource")
     if "\\u0000" in text:
         raise InvalidRequest("the body has a NUL character, which FHIR forbids; leave it out")
     if text.count("{") + text.count("[") > DEEPEST and _depth(body) > DEEPEST:
@@ -78,7 +84,7 @@ def loads(data: bytes | str) -> Body:
 
 
 def _depth(value: Any) -> int:
-    level, depth = [value], 0
+    level, depth = [value] if isinstance(value, dict | list) else [], 0
     while level:
         depth += 1
         level = [
@@ -95,8 +101,8 @@ def reload(data: bytes) -> Body:
     return _kept.decode(data.decode())
 
 
-def dumps(body: Body) -> bytes:
-    """Write a body; Decimal values keep their digits."""
+def dumps(body: Any) -> bytes:
+    """Write a body or a part of one; Decimal values keep their digits."""
     return orjson.dumps(body, default=_number)
 
 

@@ -81,6 +81,18 @@ def check(body: dict[str, Any]) -> None:
     _object(body, kind, _Place(None, kind), 0)
 
 
+def element(type_: str, name: str) -> tuple[str, bool] | None:
+    """The type of an element of a type, and whether it is a list; None when there is none."""
+    rule = _rules(type_).get(name)
+    return None if rule is None else (rule.type, rule.many)
+
+
+def choices(type_: str, name: str) -> list[str]:
+    """The names that a choice element (``value[x]``) takes in JSON; empty if it is none."""
+    found = [each for each in _rules(type_) if each.startswith(name)]
+    return [each for each in found if each[len(name) : len(name) + 1].isupper()]
+
+
 @cache
 def resources() -> frozenset[str]:
     """The names of R4's resource types."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from healthhub.serve.fhir import bulk_job
+from healthhub.serve.fhir.bundle import bundle
 from healthhub.serve.fhir.create import create
-from healthhub.serve.fhir.delete import delete
+from healthhub.serve.fhir.delete import delete, delete_conditionally
 from healthhub.serve.fhir.export import export
 from healthhub.serve.fhir.history import history
 from healthhub.serve.fhir.metadata import metadata
 from healthhub.serve.fhir.operations import routes
+from healthhub.serve.fhir.patch import patch, patch_conditionally
 from healthhub.serve.fhir.read import read
 from healthhub.serve.fhir.search import search, search_by_post
 from healthhub.serve.fhir.unknown import unknown
-from healthhub.serve.fhir.update import update
+from healthhub.serve.fhir.update import update, update_conditionally
 from healthhub.serve.fhir.vread import vread
 
 ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -38,9 +40,15 @@ for path, method, interaction in (
     ("/{type}/{id}/_history", "GET", history),
     ("/{type}/{id}", "GET", read),
     ("/{type}/{id}", "PUT", update),
+    ("/{type}/{id}", "PATCH", patch),
     ("/{type}/{id}", "DELETE", delete),
     ("/{type}", "GET", search),
     ("/{type}", "POST", create),
+    ("/{type}", "PUT", update_conditionally),
+    ("/{type}", "PATCH", patch_conditionally),
+    ("/{type}", "DELETE", delete_conditionally),
+    ("", "POST", bundle),
+    ("/", "POST", bundle),
 ):
     router.add_route(f"/fhir{path}", interaction, methods=[method])
 router.add_route("/fhir", unknown, methods=ALL)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from healthhub.errors import InvalidRequest
 from healthhub.model.resource import Stored
+from healthhub.pipeline.intent import Outcome
 from healthhub.serve.fhir.asked import FHIR_JSON, Asked
 
 MEDIA = f"{FHIR_JSON}; fhirVersion=4.0; charset=utf-8"
@@ -43,24 +44,53 @@ def versioned(stored: Stored) -> dict[str, str]:
     }
 
 
-def of_write(request: Request, ask: Asked, stored: Stored, status: int) -> Response:
-    """The answer to a create or an update, as Prefer asks.
+def of_write(request: Request, ask: Asked, outcome: Outcome) -> Response:
+    """The answer to an interaction that writes, as Prefer asks.
 
     http://hl7.org/fhir/R4/http.html#ops
     """
-    headers = versioned(stored)
-    headers["location"] = f"{ask.base}/{stored.type}/{id_in(stored)}/_history/{stored.version}"
+    status, stored = STATUS[outcome.result], outcome.stored
     wanted = preferred(request)
+    if stored is None or outcome.result == "deleted":
+        headers = {} if stored is None else {"etag": f'W/"{stored.version}"'}
+        if wanted == "OperationOutcome":
+            return of_json(ask, done(SAID[outcome.result]), 200, headers)
+        return Response(None, status, headers)
+    headers = versioned(stored)
+    headers["location"] = f"{ask.base}/{stored.type}/{outcome.id}/_history/{stored.version}"
     if wanted == "minimal":
         return Response(None, status, headers)
     if wanted == "OperationOutcome":
-        said = "created" if status == 201 else "stored"
-        return of_json(ask, done(f"{said} as version {stored.version}"), status, headers)
+        said = f"{SAID[outcome.result]} version {stored.version}"
+        return of_json(ask, done(said), status, headers)
     return of_json(ask, stored.json, status, headers)
+
+
+STATUS = {
+    "created": 201,
+    "updated": 200,
+    "unchanged": 200,
+    "found": 200,
+    "deleted": 204,
+    "nothing": 204,
+}
+SAID = {
+    "created": "created as",
+    "updated": "stored as",
+    "unchanged": "nothing changed since",
+    "found": "the condition found",
+    "deleted": "deleted",
+    "nothing": "there was nothing to delete",
+}
 
 
 def preferred(request: Request) -> str:
     """What Prefer: return= asks for."""
+    return preference(request) or "representation"
+
+
+def preference(request: Request) -> str | None:
+    """The same; None when it asks for nothing."""
     for part in re.split(r"[,;]", request.headers.get("prefer", "")):
         name, _, value = part.strip().partition("=")
         if name.lower() == "return":
@@ -69,7 +99,7 @@ def preferred(request: Request) -> str:
                     f"Prefer: return= is one of {', '.join(PREFERENCES)}", expression="Prefer"
                 )
             return value
-    return "representation"
+    return None
 
 
 def done(sentence: str) -> bytes:

@@ -106,8 +106,12 @@ def type_of(request: Request) -> str:
 
 def id_of(request: Request) -> str:
     """The logical id in the address."""
-    fhir_id = request.path_params["id"]
-    if not _ID.fullmatch(fhir_id):
+    return check_id(request.path_params["id"])
+
+
+def check_id(fhir_id: object) -> str:
+    """A logical id that FHIR allows."""
+    if not isinstance(fhir_id, str) or not _ID.fullmatch(fhir_id):
         raise InvalidRequest(
             "an id is 1 to 64 letters (A to Z), digits, '-' and '.'", expression="id"
         )
@@ -117,8 +121,11 @@ def id_of(request: Request) -> str:
 def if_match(request: Request) -> int | None:
     """The version of If-Match; None without one. http://hl7.org/fhir/R4/http.html#concurrency"""
     text = request.headers.get("if-match")
-    if text is None:
-        return None
+    return None if text is None else version_of(text)
+
+
+def version_of(text: str) -> int:
+    """The version that an ETag names."""
     found = _ETAG.fullmatch(text.strip())
     version = found.group(1) if found else text.strip()
     if not (version.isascii() and version.isdigit() and len(version) < 10):

@@ -1,31 +1,25 @@
-"""create: POST [base]/[type] (http://hl7.org/fhir/R4/http.html#create)."""
+"""create and conditional create: POST [base]/[type] (http://hl7.org/fhir/R4/http.html#create)."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healthhub.access.policy import Action
-from healthhub.errors import InvalidRequest
-from healthhub.pipeline import direct
+from healthhub.pipeline.intent import Intent
 from healthhub.serve.fhir import answer
-from healthhub.serve.fhir.asked import asked, type_of
+from healthhub.serve.fhir.asked import type_of
 from healthhub.serve.fhir.body import resource
+from healthhub.serve.fhir.writing import carry_out, criteria_of, writer
 
 
 async def create(request: Request) -> Response:
-    """Store the resource under an id of the hub's choice."""
-    ask = await asked(request)
-    await ask.door.permit(ask.who, ask.why, Action.WRITE)
+    """Store the resource under an id of the hub's choice (201); with If-None-Exist only if
+    nothing meets the criteria, else answer with what does (200)."""
+    ask = await writer(request)
     type_ = type_of(request)
     answer.preferred(request)
-    if "if-none-exist" in request.headers:
-        raise InvalidRequest(
-            "conditional create is not offered yet; search first, or PUT under an id of yours",
-            expression="If-None-Exist",
-        )
+    condition = request.headers.get("if-none-exist")
+    criteria = None if condition is None else criteria_of(condition)
     body = await resource(request, type_)
-    stored = await ask.door.write(
-        ask.who, ask.why, "create", type_, None, lambda conn: direct.create(conn, type_, body)
-    )
-    return answer.of_write(request, ask, stored, 201)
+    intent = Intent("create", type_, criteria=criteria, body=body)
+    return answer.of_write(request, ask, await carry_out(ask, intent))

@@ -21,6 +21,7 @@ _INTERACTIONS = (
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "create",
@@ -60,6 +61,7 @@ def _statement(base: str) -> bytes:
             "fhirVersion": "4.0.1",
             "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
             "format": ["application/fhir+json", "json"],
+            "patchFormat": ["application/json-patch+json", "application/fhir+json"],
             "rest": [
                 {
                     "mode": "server",
@@ -69,6 +71,7 @@ def _statement(base: str) -> bytes:
                     },
                     "resource": [_resource(name) for name in holdings.TYPES],
                     "operation": [_EXPORTS[""]],
+                    "interaction": [{"code": code} for code in ("transaction", "batch")],
                 }
             ],
         }
@@ -82,10 +85,10 @@ def _resource(name: str) -> dict[str, object]:
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,
-        "conditionalCreate": False,
+        "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
     }
     known = holdings.parameters(name)
     includes = [f"{name}:{one.name}" for one in known if one.kind == "reference"]

@@ -1,19 +1,12 @@
-"""Addresses and methods below /fhir that are no interaction of this release."""
+"""Addresses and methods below /fhir that are no interaction."""
 
 from __future__ import annotations
-
-from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from healthhub.errors import NotAllowed, NotFound
 from healthhub.serve.fhir.asked import asked
-
-_ADVICE = {
-    "PATCH": "patch is not offered yet; read the resource, change it and PUT it",
-    "POST": "batch and transaction are not offered yet; send each resource by itself",
-}
 
 
 async def unknown(request: Request) -> Response:
@@ -27,5 +20,5 @@ async def unknown(request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
         raise NotFound("there is nothing at this address; see metadata for what there is")
     raise NotAllowed(
-        _ADVICE.get(request.method, f"{HTTPStatus.METHOD_NOT_ALLOWED.phrase} at this address")
+        f"{request.method} is no interaction of this address; metadata lists what there is"
     )

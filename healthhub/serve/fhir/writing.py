@@ -1,0 +1,71 @@
+"""What create, update, patch and delete have in common: an intent, done through the door."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from healthhub.access.policy import Action
+from healthhub.errors import InvalidRequest, NotAllowed
+from healthhub.pipeline import criteria, direct
+from healthhub.pipeline.intent import Criteria, Intent, Outcome
+from healthhub.serve.fhir.asked import Asked, asked, if_match
+
+
+async def writer(request: Request, *, conditional: bool = False) -> Asked:
+    """Who asks to write; refused before the body is looked at."""
+    ask = await asked(request, free=conditional)
+    await ask.door.permit(ask.who, ask.why, Action.WRITE)
+    if conditional or "if-none-exist" in request.headers:
+        await ask.door.permit(ask.who, ask.why, Action.SEARCH)
+    return ask
+
+
+async def carry_out(ask: Asked, intent: Intent) -> Outcome:
+    """Do it in a transaction of its own."""
+    outcomes = await ask.door.write(
+        ask.who,
+        ask.why,
+        intent.verb if intent.criteria is None else f"conditional {intent.verb}",
+        intent.type,
+        intent.id or None,
+        lambda conn, seal: direct.perform(conn, [intent], ask.base, seal),
+    )
+    return outcomes[0]
+
+
+def criteria_in_address(ask: Asked) -> Criteria:
+    """The criteria of a conditional interaction; NotAllowed when the address has none."""
+    if not ask.params:
+        raise NotAllowed("name the resource by its id in the address, or give search criteria")
+    return criteria.checked(ask.params)
+
+
+def criteria_of(text: str) -> Criteria:
+    """The criteria of If-None-Exist: a query as it would stand after the ``?``.
+
+    http://hl7.org/fhir/R4/http.html#ccreate
+    """
+    query = text.rpartition("?")[2]
+    try:
+        found = parse_qsl(
+            query, keep_blank_values=True, max_num_fields=100, errors="strict", separator="&"
+        )
+    except ValueError:
+        raise InvalidRequest(
+            "the criteria are not a query of at most 100 parameters in UTF-8",
+            expression="If-None-Exist",
+        ) from None
+    return criteria.checked(tuple(found))
+
+
+def precondition(request: Request) -> tuple[int | None, bool]:
+    """If-Match's version, and whether If-None-Match: * forbids that there is one."""
+    none_match = request.headers.get("if-none-match")
+    if none_match is not None and none_match.strip() != "*":
+        raise InvalidRequest(
+            "a write's If-None-Match is *; to change a version name it in If-Match",
+            expression="If-None-Match",
+        )
+    return if_match(request), none_match is not None
