@@ -22,12 +22,12 @@ async def writer(request: Request, *, conditional: bool = False) -> Asked:
     return ask
 
 
-async def carry_out(ask: Asked, intent: Intent) -> Outcome:
-    """Do it in a transaction of its own."""
+async def carry_out(ask: Asked, intent: Intent, what: str = "") -> Outcome:
+    """Do it in a transaction of its own; ``what`` names it in the audit, if it is more."""
     outcomes = await ask.door.write(
         ask.who,
         ask.why,
-        intent.verb if intent.criteria is None else f"conditional {intent.verb}",
+        what or (intent.verb if intent.criteria is None else f"conditional {intent.verb}"),
         intent.type,
         intent.id or None,
         lambda conn, seal: direct.perform(conn, [intent], ask.base, seal),

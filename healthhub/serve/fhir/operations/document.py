@@ -19,10 +19,11 @@ from healthhub.access import holdings
 from healthhub.access.policy import Action
 from healthhub.errors import InvalidRequest, Unprocessable
 from healthhub.model.resource import Body, Stored
-from healthhub.pipeline import direct
+from healthhub.pipeline.intent import Intent
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import Asked, asked, id_of
 from healthhub.serve.fhir.operations.given import Given, given
+from healthhub.serve.fhir.writing import carry_out
 
 LOCAL = re.compile(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 ROUNDS = 2
@@ -58,15 +59,10 @@ async def _document(ask: Asked, fhir_id: str, sent: Given) -> Response:
         made = answer.of_json(ask, holdings.dumps(body))
         made.headers["cache-control"] = "private, no-store"
         return made
-    kept = await ask.door.write(
-        ask.who,
-        ask.why,
-        "$document",
-        "Bundle",
-        None,
-        lambda conn: direct.create(conn, "Bundle", body),
-    )
-    place = f"{ask.base}/Bundle/{answer.id_in(kept)}/_history/{kept.version}"
+    made = await carry_out(ask, Intent("create", "Bundle", body=body), "$document")
+    kept = made.stored
+    assert kept is not None  # noqa: S101 - a create gives what it made
+    place = f"{ask.base}/Bundle/{made.id}/_history/{kept.version}"
     return answer.of_stored(ask, kept, headers={"location": place})
 
 

@@ -16,11 +16,12 @@ from healthhub.access.policy import Action
 from healthhub.errors import InvalidRequest, PreconditionFailed, TryAgain
 from healthhub.model import validate
 from healthhub.model.resource import Body, Stored
-from healthhub.pipeline import direct
+from healthhub.pipeline.intent import Intent
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import Asked, asked, id_of, type_of
 from healthhub.serve.fhir.operations import told
 from healthhub.serve.fhir.operations.given import given
+from healthhub.serve.fhir.writing import carry_out
 
 LISTS = ("profile", "security", "tag")
 ATTEMPTS = 10
@@ -54,19 +55,14 @@ async def _changed(request: Request, what: str, change: Any) -> Response:
         body = holdings.loads(current.json)
         body["meta"] = change(body.get("meta", {}), named)
         version = current.version
-
         try:
-            stored = await ask.door.write(
-                ask.who,
-                ask.why,
-                what,
-                type_,
-                fhir_id,
-                lambda conn, b=body, v=version: direct.update(conn, type_, fhir_id, b, v),
+            made = await carry_out(
+                ask, Intent("update", type_, fhir_id, body=body, if_match=version), what
             )
         except PreconditionFailed:
             continue
-        return _answered(ask, stored)
+        assert made.stored is not None  # noqa: S101 - an update gives what is there now
+        return _answered(ask, made.stored)
     raise TryAgain("others keep changing this resource; send the same again")
 
 
