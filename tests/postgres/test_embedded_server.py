@@ -296,3 +296,35 @@ class TestAsRoot:
         with pytest.raises(SettingError, match="belongs to another user") as caught:
             server.start()
         assert caught.value.expression == "data_dir"
+
+
+@pytest.mark.slow
+def test_a_backend_that_hangs_after_its_postmaster_died_does_not_keep_the_server_down(
+    server: Server,
+) -> None:
+    dsn = server.start()
+    number = write(dsn)
+    backend = psycopg.connect(dsn)
+    row = backend.execute("select pg_backend_pid()").fetchone()
+    pid = processes.postmaster(server.place.cluster)
+    assert row is not None
+    assert pid is not None
+    os.kill(row[0], signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not server.alive())
+    assert server.start() == dsn
+    assert not psutil.pid_exists(row[0])
+    assert number in read(dsn)
+    backend.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_start_says_what_its_log_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("healthhub.postgres.server.START_SECONDS", 3)
+    server = postgres.embedded(Settings(data_dir=folder), {"shared_buffers": "plenty"})
+    with pytest.raises(SettingError, match=r"does not start.*server\.log") as caught:
+        server.start()
+    assert "shared_buffers" in caught.value.message
+    assert caught.value.expression == "data_dir"

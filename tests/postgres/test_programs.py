@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +144,19 @@ def newest() -> Path:
         check=True,
     )
     return Path(call.stdout.strip())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another")
+def test_programs_that_the_servers_account_cannot_reach_are_copied_to_it() -> None:
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as made:
+        top = Path(made)
+        top.chmod(0o711)
+        closed = top / "closed"
+        closed.mkdir(mode=0o700)
+        folder = fake(closed / "pginstall" / "bin", 17)
+        there = Place(top, top / "postgres", Account(nobody.pw_uid, nobody.pw_gid, switch=True))
+        found = programs.find(str(folder), there)
+        assert found.folder.is_relative_to(there.home)
+        assert there.account.reaches(found.folder)
+        assert there.account.run((str(found.folder / "postgres"),), top).returncode == 0
