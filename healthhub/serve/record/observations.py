@@ -15,6 +15,7 @@ from healthhub.serve.record.reading import (
     LOINC,
     Concept,
     Moment,
+    Quantity,
     concept,
     first_moment,
     quantity,
@@ -90,10 +91,10 @@ def reading(observation: Body, sources: Sources, older: Sequence[Body] = ()) -> 
     """Read an Observation; ``older`` are its earlier versions, latest first."""
     name = concept(observation.get("code"))
     origin = sources.of(observation)
-    value = value_of(observation)
+    number = quantity(observation.get("valueQuantity"))
+    value = value_of(observation) if number is None else measured(number)
     limits = reference_range(observation)
     state = STATES.get(observation.get("status", ""), State.PRELIMINARY)
-    number = quantity(observation.get("valueQuantity"))
     marked = UNMARKED if state is State.WITHDRAWN else mark(observation, number, limits)
     return Reading(
         id=observation["id"],
@@ -125,11 +126,16 @@ def analyte(name: Concept, institution: str) -> str:
     return blake2b(f"{institution}|{text}".encode(), digest_size=8).hexdigest()
 
 
+def measured(number: Quantity) -> Value:
+    """A measured value."""
+    return Value(number.text, number.unit, number.unit_key, (float(number.number),))
+
+
 def value_of(observation: Body) -> Value:
     """The value as people read it, whatever its type."""
-    measured = quantity(observation.get("valueQuantity"))
-    if measured is not None:
-        return Value(measured.text, measured.unit, measured.unit_key, (float(measured.number),))
+    number = quantity(observation.get("valueQuantity"))
+    if number is not None:
+        return measured(number)
     for element in ("valueString", "valueInteger", "valueDateTime", "valueTime"):
         if element in observation:
             return Value(str(observation[element]))
