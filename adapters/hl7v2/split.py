@@ -7,13 +7,24 @@ from collections.abc import Iterator
 
 _DELIMITER = re.compile(rb"[^A-Za-z0-9\s\x80-\xff]")
 _BATCH = re.compile(rb"[\r\n]+(?:FHS|BHS|BTS|FTS)[^A-Za-z0-9\s\x80-\xff]")
+_FRAME_END = re.compile(rb"\x1c[\r\n]*(?:\x0b|\Z)")
 _BLANK = b"\xef\xbb\xbf\x0b\x1c\r\n\t \x00"
 
 
 def split(body: bytes) -> Iterator[bytes]:
-    """The messages of ``body``. MSH at the start of a line begins one; what stands before the
-    first is kept with it unless it is a batch header or blank; a body without MSH comes back
-    whole."""
+    """The messages of ``body``. A frame's end ends one, so that a frame of rubbish stands for
+    itself and spoils no message beside it; MSH at the start of a line begins one; what stands
+    before the first is kept apart unless it is a batch header or blank; what has no MSH comes
+    back whole."""
+    at = 0
+    for end in _FRAME_END.finditer(body):
+        yield from _unframed(body[at : end.start()])
+        at = end.end()
+    yield from _unframed(body[at:] if at else body)
+
+
+def _unframed(body: bytes) -> Iterator[bytes]:
+    body = body.removeprefix(b"\x0b")
     starts = list(_starts(body))
     if not starts:
         if body.strip(_BLANK):

@@ -5,16 +5,20 @@ from healthhub.keep.choice import Choice
 from healthhub.keep.keeper import Keeper
 from healthhub.keep.lanes import APPLICATION, Lanes, workers_here
 from healthhub.keep.messages import Counts, Line, counts, find, finding_counts, findings, get
+from healthhub.keep.overview import Act, SourceCounts, acts, oldest_waiting, sources
 from healthhub.keep.queue import claim, finish, park, retry_later
 from healthhub.keep.replay import ignore, matching, replay
 
 __all__ = [
     "APPLICATION",
+    "Act",
     "Choice",
     "Counts",
     "Keeper",
     "Lanes",
     "Line",
+    "SourceCounts",
+    "acts",
     "admit",
     "claim",
     "counts",
@@ -25,10 +29,12 @@ __all__ = [
     "get",
     "ignore",
     "matching",
+    "oldest_waiting",
     "park",
     "reject",
     "replay",
     "retry_later",
+    "sources",
     "via",
     "workers_here",
 ]

@@ -11,6 +11,7 @@ import psycopg
 
 from healthhub.errors import NotFound
 from healthhub.keep.choice import Choice
+from healthhub.keep.overview import oldest_waiting
 from healthhub.keep.queue import COLUMNS, with_bytes
 from healthhub.model.finding import Finding, Severity
 from healthhub.model.message import Envelope, Message, State
@@ -18,7 +19,8 @@ from healthhub.model.message import Envelope, Message, State
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A message in a list: what its envelope says, where it stands, its first finding."""
+    """A message in a list: what its envelope says, where it stands, its gravest
+    finding (code, place, sentence)."""
 
     id: int
     source: str
@@ -29,6 +31,8 @@ class Line:
     envelope: Envelope
     next_try: datetime | None
     finding: str
+    where: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,8 @@ def counts(conn: psycopg.Connection, source: str = "") -> Counts:
         f"select s.state, count(*) from message_state s {join} group by 1",  # noqa: S608
         {"source": source},
     ).fetchall()
-    oldest = conn.execute(
-        """select min(received) from message where id in (
-               (select id from message_state where state = 'pending' order by id limit 1)
-               union all (select id from message_state where state = 'retry'))"""
-    ).fetchone()
     by_state = dict.fromkeys(State, 0) | {State(state): count for state, count in rows}
-    return Counts(by_state, oldest[0] if oldest else None)
+    return Counts(by_state, oldest_waiting(conn))
 
 
 def get(conn: psycopg.Connection, message: int) -> Message:
@@ -94,10 +93,11 @@ def find(
     """Messages of a choice, newest first; ``before`` is the last id of the page before."""
     where, values = choice.where()
     rows = conn.execute(
-        f"""select {COLUMNS}, s.next_try,
-                   coalesce((select f.code from message_finding f where f.message = m.id
-                             order by f.severity = 'error' desc, f.ordinal limit 1), '')
-            from message m join message_state s using (id)
+        f"""select {COLUMNS}, s.next_try, coalesce(f.code, ''), coalesce(f.place, ''),
+                   coalesce(f.detail, '')
+            from message m join message_state s using (id) left join lateral (
+                select code, place, detail from message_finding where message = m.id
+                order by severity = 'error' desc, ordinal limit 1) f on true
             where {where} and m.id < %(before)s order by m.id desc limit %(limit)s""",  # noqa: S608
         values | {"before": 2**63 - 1 if before is None else before, "limit": limit},
     )
@@ -112,6 +112,8 @@ def find(
             envelope=Envelope(row[6], row[7], row[8], row[9], tuple(row[10])),
             next_try=row[11],
             finding=row[12],
+            where=row[13],
+            detail=row[14],
         )
         for row in rows
     ]

@@ -55,6 +55,15 @@ def test_a_body_is_cut_at_each_header_and_loses_no_message() -> None:
     assert list(ADAPTER.split(frames)) == [first, second]
 
 
+@pytest.mark.parametrize("rubbish", [b"<xml>heartbeat</xml>", b"\0\1MSH|^~\\&|X", b"PID|1||P1"])
+def test_a_frame_of_rubbish_spoils_no_message_beside_it(rubbish: bytes) -> None:
+    first, second = ORU.encode(), ORU.replace("M1", "M2").encode()
+    frames = b"".join(
+        b"\x0b" + m + b"\x1c\r" for m in (rubbish, first, rubbish, second, rubbish)
+    )
+    assert list(ADAPTER.split(frames)) == [rubbish, first, rubbish, second, rubbish]
+
+
 def test_a_body_without_a_header_comes_back_whole() -> None:
     assert list(ADAPTER.split(b"hello\rworld")) == [b"hello\rworld"]
     assert list(ADAPTER.split(b"\r\n \x1c")) == []

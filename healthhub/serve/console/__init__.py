@@ -1,5 +1,11 @@
-"""The operations console: what came, where it stands, and what it made."""
+"""The operations console: what came, where it stands, what it made, and doing it again."""
 
-from healthhub.serve.console.routes import router
+from fastapi import APIRouter
+
+from healthhub.serve.console import acts, message, routes
+
+router = APIRouter()
+for part in (routes, message, acts):
+    router.include_router(part.router)
 
 __all__ = ["router"]

@@ -19,14 +19,11 @@ def passages(
 ) -> tuple[str, list[Passage]]:
     """The charset that the bytes are shown in, and the bytes in stretches.
 
-    UTF-8 where they are valid UTF-8, else the given charset; a byte that it does not have is
-    shown as the replacement character (the bytes themselves stay as they came).
+    The given charset where the bytes are valid in it, else UTF-8 where they are valid in that;
+    else a byte that the given one does not have is shown as the replacement character (the
+    bytes themselves stay as they came).
     """
-    try:
-        raw.decode("utf-8")
-        charset = "utf-8"
-    except UnicodeDecodeError:
-        pass
+    charset = next((c for c in (charset, "utf-8") if _valid(raw, c)), charset)
     found: list[Passage] = []
     at = 0
     for start, end in _joined(spans):
@@ -36,6 +33,14 @@ def passages(
         at = end
     found.append(Passage(_text(raw[at:], charset), False))
     return charset, found
+
+
+def _valid(raw: bytes, charset: str) -> bool:
+    try:
+        raw.decode(charset)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

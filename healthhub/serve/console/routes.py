@@ -1,7 +1,9 @@
-"""The console's pages: overview, list of messages, one message from bytes to resources."""
+"""The console's pages: sources at a glance, messages found by what is known of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -13,142 +15,115 @@ from healthhub.access import http, policy
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.policy import Action
 from healthhub.clock import ZONE
-from healthhub.convert import Converter
-from healthhub.convert.explained import Explained
-from healthhub.errors import HubError, InvalidRequest
-from healthhub.mapping.library import Library
-from healthhub.model.message import Message, State
-from healthhub.serve.console.bytes import passages
+from healthhub.model.message import State
+from healthhub.serve.console import asked
+from healthhub.web import forms
 from healthhub.web.pages import Pages, Viewer
 
 router = APIRouter(prefix="/console", include_in_schema=False)
-_PAGES = Pages(
+PAGES = Pages(
     Path(__file__).parent / "templates",
-    filters={"local": lambda at: at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")},
+    filters={
+        "local": lambda at: at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S"),
+        "thousands": "{:,}".format,
+    },
 )
-_WHY = Purpose.HOPERAT
+WHY = Purpose.HOPERAT
 PAGE = 50
+NEEDS_A_PERSON = (State.PARKED, State.REJECTED)
 
 
-def _viewer(who: Actor) -> Viewer:
-    return Viewer(who.title or who.name, policy.permits(who, _WHY, Action.OPERATE))
+def viewer(who: Actor) -> Viewer:
+    """What the layout needs to know of who looks."""
+    return Viewer(who.title or who.name, policy.permits(who, WHY, Action.OPERATE))
 
 
 @router.get("")
 async def overview(request: Request) -> Response:
-    """Counts by state, findings by code, the latest messages that need a person."""
+    """Each source with its last message and its counts; what needs a person; the findings."""
     who = await http.actor(request)
 
     def work(
         conn: Connection,
-    ) -> tuple[keep.Counts, list[tuple[str, str, int]], list[keep.Line]]:
-        parked = keep.find(conn, keep.Choice(state=State.PARKED), limit=20)
-        return keep.counts(conn), keep.finding_counts(conn, 30), parked
+    ) -> tuple[
+        list[keep.SourceCounts],
+        datetime | None,
+        list[tuple[str, str, int]],
+        dict[State, list[keep.Line]],
+        list[keep.Act],
+    ]:
+        needing = {s: keep.find(conn, keep.Choice(state=s), limit=10) for s in NEEDS_A_PERSON}
+        return (
+            keep.sources(conn),
+            keep.oldest_waiting(conn),
+            keep.finding_counts(conn, 30),
+            needing,
+            keep.acts(conn),
+        )
 
-    counts, findings, parked = await http.door(request).operate(who, _WHY, "overview", work)
-    return _PAGES.render(
+    counted, oldest, findings, needing, acts = await http.door(request).operate(
+        who, WHY, "overview", work
+    )
+    settings = request.app.state.settings
+    silent = [
+        keep.SourceCounts(name, None, 0, dict.fromkeys(State, 0))
+        for name in sorted(set(settings.sources) - {each.source for each in counted})
+    ]
+    return PAGES.render(
         request,
         "overview.html",
-        viewer=_viewer(who),
-        counts=counts,
+        viewer=viewer(who),
+        sources=[*counted, *silent],
+        titles={name: source.title for name, source in settings.sources.items()},
+        total={s: sum(each.by_state[s] for each in counted) for s in State},
+        all=sum(each.total for each in counted),
+        states=list(State),
+        oldest=oldest,
         findings=findings,
-        lines=parked,
+        needing=needing,
+        acts=acts,
     )
 
 
 @router.get("/messages")
-async def messages(
-    request: Request,
-    source: str = "",
-    state: str = "",
-    kind: str = "",
-    finding: str = "",
-    before: int | None = None,
-) -> Response:
-    """Messages, newest first. Numbers of patients are searched for on the command line."""
+async def messages(request: Request, before: int | None = None) -> Response:
+    """Messages, newest first, by what may stand in an address."""
+    fields = {n: request.query_params.get(n, "") for n in asked.IN_ADDRESS}
+    return await _listed(request, fields, before)
+
+
+@router.post("/messages")
+async def search(request: Request) -> Response:
+    """The same by a form, which may also name a patient's or an order's number."""
+    fields = await forms.checked(request)
+    before = fields.get("before", "")
+    return await _listed(request, fields, int(before) if before.isdecimal() else None)
+
+
+async def _listed(request: Request, fields: Mapping[str, str], before: int | None) -> Response:
     who = await http.actor(request)
-    if state and state not in list(State):
-        raise InvalidRequest(f"there is no such state; there are {', '.join(State)}")
-    choice = keep.Choice(
-        source=source, kind=kind, finding=finding, state=State(state) if state else None
-    )
+    given = asked.asked(fields)
+    chosen = asked.choice(given)
 
-    def work(conn: Connection) -> list[keep.Line]:
-        return keep.find(conn, choice, before=before, limit=PAGE)
+    def work(conn: Connection) -> tuple[list[keep.Line], dict[str, int]]:
+        counts = (
+            {action: keep.matching(conn, chosen, action) for action in ("replay", "ignore")}
+            if given and before is None
+            else {}
+        )
+        return keep.find(conn, chosen, before=before, limit=PAGE), counts
 
-    lines = await http.door(request).operate(who, _WHY, "messages", work)
-    asked = {"source": source, "state": state, "kind": kind, "finding": finding}
-    return _PAGES.render(
+    lines, counts = await http.door(request).operate(who, WHY, "messages", work)
+    older = lines[-1].id if len(lines) == PAGE else None
+    return PAGES.render(
         request,
         "messages.html",
-        viewer=_viewer(who),
+        viewer=viewer(who),
         lines=lines,
-        asked={name: value for name, value in asked.items() if value},
-        older=lines[-1].id if len(lines) == PAGE else None,
+        given=given,
+        states=list(State),
+        sources=sorted(request.app.state.settings.sources),
+        older=older,
+        older_address=asked.address(given, before=older) if older else "",
+        counts=counts,
     )
-
-
-@router.get("/messages/{message}")
-async def message(request: Request, message: int, of: str = "", element: str = "") -> Response:
-    """One message: its bytes, what was found in it, and each element that it makes.
-
-    ``of`` is Type/id, ``element`` an element of it: the bytes that it was made from are
-    highlighted, or those of the whole resource.
-    """
-    who = await http.actor(request)
-    why = _WHY if policy.permits(who, _WHY, Action.MESSAGE) else Purpose.TREAT
-    found = await http.door(request).message(who, why, message)
-    explained, failure = _explained(request, found)
-    wanted = [e for e in explained if e.resource == of and _asked(e.element, element)]
-    charset, shown = passages(
-        found.raw,
-        _charset(request, found),
-        [span for e in wanted for span in e.spans],
-    )
-    resources: dict[str, list[Explained]] = {}
-    for entry in explained:
-        resources.setdefault(entry.resource, []).append(entry)
-    return _PAGES.render(
-        request,
-        "message.html",
-        viewer=_viewer(who),
-        m=found,
-        passages=shown,
-        charset=charset,
-        resources=resources,
-        failure=failure,
-        of=of,
-        element=element,
-    )
-
-
-_TIES = frozenset({"subject", "patient", "encounter", "specimen", "basedOn"})
-"""What ties a resource to others: where the whole of it is asked for, these would highlight
-the same patient's number for every one."""
-
-
-def _asked(element: str, wanted: str) -> bool:
-    return element == wanted if wanted else element.partition("[")[0] not in _TIES
-
-
-def _library(request: Request) -> Library:
-    state = request.app.state
-    if not hasattr(state, "library"):
-        state.library = Library(state.settings.mappings_dir)
-    return state.library
-
-
-def _explained(request: Request, found: Message) -> tuple[list[Explained], str]:
-    source = request.app.state.settings.sources.get(found.source)
-    if source is None or not found.raw:
-        return [], ""
-    try:
-        converter = Converter(found.source, source, _library(request))
-        return converter.explain(found.id, found.raw, found.received), ""
-    except HubError as error:
-        return [], error.message
-
-
-def _charset(request: Request, found: Message) -> str:
-    source = request.app.state.settings.sources.get(found.source)
-    return source.charset if source else "utf-8"

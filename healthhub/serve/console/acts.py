@@ -1,0 +1,57 @@
+"""Replaying messages and setting them aside: by a form that gives a reason, logged with it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from psycopg import Connection
+from starlette.responses import RedirectResponse, Response
+
+from healthhub import keep
+from healthhub.access import http
+from healthhub.access.policy import Action
+from healthhub.errors import InvalidRequest
+from healthhub.keep import Choice
+from healthhub.receive import again
+from healthhub.serve.console import asked
+from healthhub.serve.console.routes import PAGES, WHY, viewer
+from healthhub.web import forms
+
+router = APIRouter(prefix="/console", include_in_schema=False)
+ACTIONS = ("replay", "ignore")
+
+
+@router.post("/act")
+async def act(request: Request) -> Response:
+    """Replay or ignore one message (``id``), or all that the fields of the list choose."""
+    who = await http.actor(request)
+    fields = await forms.checked(request)
+    await http.door(request).permit(who, WHY, Action.OPERATE)
+    action, reason, id_ = (fields.get(name, "").strip() for name in ("action", "reason", "id"))
+    if action not in ACTIONS:
+        raise InvalidRequest("choose to replay or to ignore", expression="action")
+    if not reason:
+        raise InvalidRequest("say why: a reason is kept with every replay", expression="reason")
+    given = {} if id_ else asked.asked(fields)
+    if id_ and not id_.isdecimal():
+        raise InvalidRequest("a message has a number", expression="id")
+    choice = Choice(ids=(int(id_),)) if id_ else asked.choice(given).required()
+    sources = request.app.state.settings.sources
+
+    def work(conn: Connection) -> int:
+        if action == "ignore":
+            return keep.ignore(conn, choice, who=who.name, reason=reason)
+        return again.replay(conn, sources, choice, who=who.name, reason=reason)
+
+    said = f"{action} {choice.as_json()}"
+    count = await http.door(request).operate(who, WHY, said, work)
+    if id_:
+        return RedirectResponse(f"/console/messages/{id_}", status_code=303)
+    return PAGES.render(
+        request,
+        "acted.html",
+        viewer=viewer(who),
+        action=action,
+        count=count,
+        reason=reason,
+        back=asked.address(given),
+    )
