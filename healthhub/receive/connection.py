@@ -20,6 +20,8 @@ READ_BYTES = 64 * 2**10
 IN_FLIGHT = 64
 """Messages of one connection that may wait for their commit."""
 BUDGET_BYTES = 128 * 2**20
+STRANGER_BYTES = 64 * 2**10
+"""What is read of a sender whose address is nobody's: enough to show what it sends."""
 
 
 class Budget:
@@ -54,6 +56,10 @@ class Connection:
         self._intake, self._adapter, self._budget = intake, adapter, budget
         self._frames = Frames()
         self._promises: asyncio.Queue[Promise | None] = asyncio.Queue(IN_FLIGHT)
+        known = any(sender.admits(source, peer.address) for source in sources.values())
+        self._most = limits.max_frame_bytes if known else STRANGER_BYTES
+        self._idle = limits.idle_seconds if known else limits.frame_seconds
+        self._strayed = 0
         self._begun = 0.0
         self._accounted = 0
         self._via = f"mllp {peer.address}"
@@ -104,15 +110,15 @@ class Connection:
     def _patience(self) -> float:
         """Seconds until the frame at hand must have ended, or the next must have begun."""
         if not self._frames.pending and not self._frames.inside:
-            return self._limits.idle_seconds
+            return min(self._limits.idle_seconds, self._idle)
         spent = asyncio.get_running_loop().time() - self._begun
         return max(0.0, self._limits.frame_seconds - spent)
 
     async def _take(self, each: Frame) -> bool:
         """Hand one frame over; False when the connection shall end."""
         if each.stray:
-            await self._keep_stray(each)
-            return True
+            return await self._within_strays(each)
+        self._strayed = 0
         found = sender.recognise(self._sources, self._peer, each.raw)
         if isinstance(found, Stranger):
             error = BadMessage(found.advice, condition="204", place="MSH-3")
@@ -126,9 +132,19 @@ class Connection:
         )
         return True
 
+    async def _within_strays(self, each: Frame) -> bool:
+        """Keep stray bytes; a sender of nothing else would fill the disk, so it is told once
+        it has sent as much as a frame may hold."""
+        promise = await self._keep_stray(each)
+        self._strayed += len(each.raw)
+        if self._strayed <= self._most:
+            return True
+        await self._promise(promise)
+        return False
+
     async def _within_limits(self) -> bool:
-        if self._frames.pending > self._limits.max_frame_bytes:
-            most = self._limits.max_frame_bytes
+        if self._frames.pending > self._most:
+            most = self._most
             await self._unfinished(f"the frame is longer than {most} bytes; send less in one")
             return False
         if not self._account(self._frames.pending):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -13,13 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psutil
 
 from healthhub.receive.frames import frame
 
 SETTINGS = """
 data_dir = "{folder}/data"
-port = 0
+port = {web}
 [mllp]
 port = {port}
 [pipeline]
@@ -30,7 +32,16 @@ title = "江城市第一人民医院"
 [sources.his]
 institution = "h"
 mapping = "national/hl7v2"
+token_sha256 = "{token}"
 """
+TOKEN = "a-token-of-the-durability-tests"
+TOKEN_SHA = hashlib.sha256(TOKEN.encode()).hexdigest()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Hub:
@@ -38,12 +49,11 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port, self.web = _free_port(), _free_port()
         self.settings = folder / "healthhub.toml"
         self.settings.write_text(
-            SETTINGS.format(folder=folder, port=self.port), encoding="utf-8"
+            SETTINGS.format(folder=folder, port=self.port, web=self.web, token=TOKEN_SHA),
+            encoding="utf-8",
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -67,8 +77,8 @@ class Hub:
         self._process.wait(40)
 
     def kill(self, part: str) -> None:
-        """kill -9 of ``hub`` (the whole tree but PostgreSQL), ``mllp``, ``worker`` or
-        ``postgres`` (its postmaster)."""
+        """kill -9 of ``hub`` (the whole tree but PostgreSQL), ``mllp``, ``web``,
+        ``worker`` or ``postgres`` (its postmaster)."""
         assert self._process is not None
         if part == "hub":
             self._process.kill()
@@ -76,7 +86,7 @@ class Hub:
         elif part == "postgres":
             self._postmaster().kill()
         else:
-            self._child(part).kill()
+            self._child("--web-child" if part == "web" else part).kill()
 
     def _postmaster(self) -> psutil.Process:
         found: list[psutil.Process] = []
@@ -165,3 +175,35 @@ class Sender(threading.Thread):
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+@dataclass
+class Poster(Sender):
+    """A platform that posts its messages over HTTP, some at a time, until all are accepted."""
+
+    web: int = 0
+    at_once: int = 5
+
+    __hash__ = Sender.__hash__
+
+    def run(self) -> None:
+        """Send all; never gives up."""
+        for start in range(0, len(self.messages), self.at_once):
+            group = self.messages[start : start + self.at_once]
+            while not self._all_accepted(group):
+                self.resent += 1
+                time.sleep(0.1)
+            self.accepted += group
+            time.sleep(self.pause * len(group))
+
+    def _all_accepted(self, group: Sequence[bytes]) -> bool:
+        try:
+            answer = httpx.post(
+                f"http://127.0.0.1:{self.web}/feeds/his/hl7v2",
+                content=b"".join(group),
+                headers={"Authorization": f"Bearer {TOKEN}"},
+                timeout=15,
+            )
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200 and len(answer.json()) == len(group)

@@ -207,6 +207,50 @@ def test_a_frame_that_does_not_end_in_time_is_kept_as_rejected(
     assert all_kept(database)[0].state is State.REJECTED
 
 
+def flood(client: Client, first: bytes, piece: bytes, most: int) -> int:
+    """Send until the hub closes the connection; how many pieces it took."""
+    client.socket.sendall(first)
+    for sent in range(most):
+        try:
+            client.socket.sendall(piece)
+        except OSError:
+            return sent
+    return most
+
+
+def test_an_endless_stream_without_a_frame_is_ended_and_fills_no_disk(
+    listening: Listening, database: str
+) -> None:
+    with listening(max_frame_bytes=200_000) as port:
+        with Client(port) as client:
+            assert flood(client, b"", b"GET / HTTP/1.1 " * 4000, 400) < 400
+        with Client(port) as client:
+            assert segments(client.ask(utf8()))["MSA"][1] == "AA"
+    kept = sum(len(each.raw) for each in all_kept(database) if each.state is State.REJECTED)
+    assert kept < 500_000
+
+
+def test_a_field_of_200_megabytes_leaves_the_hub_answering(listening: Listening) -> None:
+    with listening() as port:
+        with Client(port) as client:
+            begun = VT + utf8() + b"OBX|1|TX|A^B||"
+            assert flood(client, begun, b"x" * 2**20, 200) < 40
+        with Client(port) as client:
+            assert segments(client.ask(utf8()))["MSA"][1] == "AA"
+
+
+def test_little_is_read_of_an_address_that_is_nobodys_and_it_is_not_waited_for(
+    listening: Listening, database: str
+) -> None:
+    far = {"far": {"institution": "h", "mapping": "x", "addresses": ["10.0.0.0/8"]}}
+    with listening(far, frame_seconds=0.5) as port:
+        with Client(port) as silent:
+            assert silent.answer() == b"", "closed long before idle_seconds"
+        with Client(port) as client:
+            assert flood(client, VT + utf8(), b"x" * 50_000, 400) < 400
+    assert sum(len(each.raw) for each in all_kept(database)) < 400_000
+
+
 def test_a_silent_connection_is_closed(listening: Listening) -> None:
     with listening(idle_seconds=0.2) as port, Client(port) as client:
         assert client.answer() == b""
