@@ -19,6 +19,7 @@ from healthhub.convert import Converter
 from healthhub.errors import HubError
 from healthhub.keep import raw
 from healthhub.mapping.library import Library
+from healthhub.model.message import Message
 from healthhub.model.resource import Converted
 from healthhub.pipeline import Convert, Tally, process
 from healthhub.settings import Settings
@@ -111,7 +112,8 @@ class Worker:
         self._converters = converters
         self._settings = settings
         self._lanes = keep.Lanes(conn)
-        self._after = 0
+        self._newest = keep.newest(conn)
+        self._after, self._older, self._moved = 0, True, False
         self._rebalanced = self._rescanned = self._pruned = -1e9
         self._tally, self._told = Tally(), time.monotonic()
 
@@ -128,15 +130,32 @@ class Worker:
 
     def step(self) -> bool:
         """Claim and process one batch; False when nothing waits."""
-        limit = self._settings.pipeline.batch
-        batch = keep.claim(self._conn, self._lanes.held, limit, self._after)
+        batch = self._claim(self._settings.pipeline.batch)
         if not batch:
-            rescan, self._after = self._after > 0, 0
-            return rescan
-        self._after = max(message.id for message in batch)
+            # What was committed late, under a lower id than one already seen, is looked for.
+            again, self._moved = self._moved, False
+            self._after, self._older = 0, again
+            return again
+        self._moved = True
         attempts = self._settings.pipeline.max_attempts
         self._tally.add(process(self._conn, batch, self._converters, attempts))
         return True
+
+    def _claim(self, limit: int) -> list[Message]:
+        """What has just come and what is older, half and half while there is both: a large
+        replay and the live feed do not wait for each other."""
+        lanes, seen = self._lanes.held, self._newest
+        batch = keep.claim(
+            self._conn, lanes, max(1, limit // 2) if self._older else limit, seen
+        )
+        self._newest = max([seen, *(message.id for message in batch)])
+        if self._older:
+            room = max(1, limit - len(batch))
+            older = keep.claim_older(self._conn, lanes, room, self._after, seen)
+            self._after = max([self._after, *(message.id for message in older)])
+            self._older = bool(older)
+            batch += older
+        return sorted(batch, key=lambda message: message.id)
 
     def _keep_house(self) -> None:
         now = time.monotonic()
@@ -144,7 +163,7 @@ class Worker:
             self._lanes.rebalance()
             self._rebalanced = now
         if now - self._rescanned > RESCAN_SECONDS:
-            self._after, self._rescanned = 0, now
+            self._after, self._older, self._rescanned = 0, True, now
         if now - self._told > TALLY_SECONDS:
             self._tell()
         if now - self._pruned > PRUNE_SECONDS:

@@ -6,7 +6,7 @@ from healthhub.keep.keeper import Keeper
 from healthhub.keep.lanes import APPLICATION, Lanes, workers_here
 from healthhub.keep.messages import Counts, Line, counts, find, finding_counts, findings, get
 from healthhub.keep.overview import Act, SourceCounts, acts, oldest_waiting, sources
-from healthhub.keep.queue import claim, finish, park, retry_later
+from healthhub.keep.queue import claim, claim_older, finish, newest, park, retry_later
 from healthhub.keep.replay import ignore, matching, replay
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "acts",
     "admit",
     "claim",
+    "claim_older",
     "counts",
     "find",
     "finding_counts",
@@ -29,6 +30,7 @@ __all__ = [
     "get",
     "ignore",
     "matching",
+    "newest",
     "oldest_waiting",
     "park",
     "reject",

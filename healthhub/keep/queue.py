@@ -11,6 +11,7 @@ from healthhub.keep import raw as raw_bytes
 from healthhub.model.finding import Finding
 from healthhub.model.message import Envelope, Message, State
 
+_LAST = 2**63 - 1
 BATCH_BYTES = 8 * 2**20
 """Bytes in one claim, unless a single message is larger."""
 
@@ -28,7 +29,7 @@ _DUE = f"""select {COLUMNS} from message_state s join message m using (id)
 
 _PENDING = f"""select {COLUMNS} from (
     select * from message_state s
-     where s.state = 'pending' and s.id > %(after)s and s.lane = any(%(lanes)s)
+     where s.state = 'pending' and s.id > %(after)s and s.id <= %(until)s and s.lane = any(%(lanes)s)
        and {_FIRST_OF_ITS_PATIENT}
      order by s.id limit %(limit)s) s join message m using (id) order by s.id"""  # noqa: S608
 
@@ -46,11 +47,26 @@ def claim(
     up to ``after`` are passed over: a worker that goes through a long backlog passes its last
     id, and 0 from time to time. Bounded by ``limit`` and by BATCH_BYTES.
     """
-    values = {"lanes": sorted(lanes), "limit": limit, "after": after}
+    values = {"lanes": sorted(lanes), "limit": limit, "after": after, "until": _LAST}
     rows = conn.execute(_DUE, values).fetchall()
     if len(rows) < limit:
         rows += conn.execute(_PENDING, values | {"limit": limit - len(rows)}).fetchall()
     return with_bytes(conn, _bounded(rows))
+
+
+def claim_older(
+    conn: psycopg.Connection, lanes: Collection[int], limit: int, after: int, until: int
+) -> list[Message]:
+    """Pending messages with ids over ``after`` and up to ``until``: what was made pending
+    again, or came while nobody worked for its lane."""
+    values = {"lanes": sorted(lanes), "limit": limit, "after": after, "until": until}
+    return with_bytes(conn, _bounded(conn.execute(_PENDING, values).fetchall()))
+
+
+def newest(conn: psycopg.Connection) -> int:
+    """The highest id given so far; 0 when nothing was kept yet."""
+    row = conn.execute("select max(id) from message_state").fetchone()
+    return (row[0] if row else None) or 0
 
 
 def _bounded(rows: Iterable[tuple]) -> list[tuple]:

@@ -103,6 +103,22 @@ def test_a_replay_does_not_wait_for_the_end_of_a_backlog(
         assert keep.counts(conn).by_state[State.PENDING] > 0
 
 
+def test_a_live_message_does_not_wait_for_the_end_of_a_replay(
+    running: Running, conn: psycopg.Connection
+) -> None:
+    fill(conn, *people(600))
+    with running(batch=10):
+        settled(conn, 600)
+        keep.replay(conn, Choice(source="his"), who="ann", reason="new mapping")
+        (live,) = fill(conn, *people(1, first=600))
+        deadline = time.monotonic() + 10
+        while keep.get(conn, live).state is not State.DONE:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert keep.counts(conn).by_state[State.PENDING] > 100
+        settled(conn, 601)
+
+
 def test_workers_go_on_when_their_connections_were_cut(
     running: Running, conn: psycopg.Connection
 ) -> None:
