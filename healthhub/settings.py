@@ -207,6 +207,37 @@ class Bulk(Section):
     )
 
 
+class Subscriptions(Section):
+    """Deliveries to those who subscribed to changes."""
+
+    allow: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses that may be delivered to: beginnings such as https://host/path; "
+        "none by default.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM of authorities that receivers' certificates may be from."
+    )
+    topics_folder: Path | None = Field(
+        default=None, description="Folder of further topics (SubscriptionTopic as JSON)."
+    )
+    timeout_seconds: float = Field(
+        default=10, gt=0, le=60, description="Time that a receiver has for an answer."
+    )
+    attempts: int = Field(
+        default=6, ge=1, description="Failures in a row after which the status is error."
+    )
+    longest_pause_seconds: float = Field(
+        default=600, gt=0, description="Longest time between two attempts; they never end."
+    )
+    at_once: int = Field(
+        default=32, ge=1, le=200, description="Deliveries under way at the same time."
+    )
+    keep_days: int = Field(
+        default=30, ge=1, description="Days for which events can be asked for again."
+    )
+
+
 class Settings(BaseSettings):
     """The whole of healthhub.toml. A variable HEALTHHUB_WEB__PORT overrides web.port."""
 
@@ -237,6 +268,7 @@ class Settings(BaseSettings):
     mllp: Mllp = Mllp()
     pipeline: Pipeline = Pipeline()
     bulk: Bulk = Bulk()
+    subscriptions: Subscriptions = Subscriptions()
     institutions: dict[Name, Institution] = {}
     sources: dict[Name, Source] = {}
 

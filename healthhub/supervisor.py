@@ -34,7 +34,7 @@ log = logging.getLogger("healthhub.serve")
 
 
 def run(settings: Settings, parts: Iterable[str]) -> int:
-    """Run the parts (of ``web``, ``mllp``, ``worker``, ``bulk``) until a signal ends them; give 0."""
+    """Run the parts (of ``web``, ``mllp``, ``worker``, ``bulk``, ``notify``) until a signal ends them; give 0."""
     server = None if settings.dsn is not None else postgres.embedded(settings)
     with _signals() as (wake, stopping), _listening(settings) as web:
         children: list[Child] = []
@@ -66,7 +66,7 @@ def _children(
     if "worker" in parts:
         for number in range(1, settings.pipeline.workers + 1):
             children.append(Child(f"worker {number}", ("worker",), environ))
-    children += [Child(part, (part,), environ) for part in ("bulk",) if part in parts]
+    children += [Child(part, (part,), environ) for part in ("bulk", "notify") if part in parts]
     if "mllp" in parts:
         port = {"HEALTHHUB_MLLP__PORT": str(_mllp_port(settings))}
         children.append(Child("mllp", ("mllp",), {**environ, **port}))

@@ -22,7 +22,7 @@ from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
 from healthhub.model.message import Message
 from healthhub.model.resource import Stored
-from healthhub.store import query, reads, search
+from healthhub.store import changes, query, reads, search
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
@@ -243,11 +243,13 @@ class Door:
         what: str,
         work: Callable[[Connection], T],
         action: Action = Action.OPERATE,
+        patients: Callable[[T], tuple[UUID, ...]] = lambda _: (),
     ) -> T:
         """Run an operator's ``work`` (counts, lists, replays) on a connection of its own, or
-        that of another action; ``what`` says in the audit what was done."""
+        that of another action; ``what`` says in the audit what was done, ``patients`` whose
+        data the result shows."""
         event = Event(who, purpose, action, query=what)
-        return await self._answer(event, lambda: self._in_thread(work), lambda _: ())
+        return await self._answer(event, lambda: self._in_thread(work), patients)
 
     async def write(
         self,
@@ -285,6 +287,7 @@ class Door:
                 read = Event(who, purpose, Action.READ, query=what, patients=_of_all(shown))
                 events.append(read)
             connection.execute(audit.INSERT, (audit.as_parameter(events),))
+            changes.sign(connection, stored, who.id, purpose.value)
 
         await self.permit(who, purpose, Action.WRITE)
         try:

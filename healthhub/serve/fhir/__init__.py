@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from healthhub.serve.fhir import bulk_job
+from healthhub.serve.fhir import bulk_job, subscription
 from healthhub.serve.fhir.bundle import bundle
 from healthhub.serve.fhir.create import create
 from healthhub.serve.fhir.delete import delete, delete_conditionally
@@ -34,6 +34,12 @@ for path, method, interaction in (
     ("/$bulk/{job}", "GET", bulk_job.status),
     ("/$bulk/{job}", "DELETE", bulk_job.end),
     ("/$bulk/{job}/{name}", "GET", bulk_job.file),
+    ("/Subscription/$status", "GET", subscription.status),
+    ("/Subscription/$status", "POST", subscription.status),
+    ("/Subscription/{id}/$status", "GET", subscription.status),
+    ("/Subscription/{id}/$status", "POST", subscription.status),
+    ("/Subscription/{id}/$events", "GET", subscription.events),
+    ("/Subscription/{id}/$events", "POST", subscription.events),
     *routes(),
     ("/{type}/_search", "POST", search_by_post),
     ("/{type}/{id}/_history/{version}", "GET", vread),

@@ -14,6 +14,7 @@ from healthhub.convert.forms import Forms
 from healthhub.errors import HubError, InvalidRequest, Unprocessable, UnsupportedMedia
 from healthhub.model.resource import Body
 from healthhub.serve.fhir import fhirpath_patch, json_patch
+from healthhub.subscriptions import registry
 
 T = TypeVar("T")
 FHIR = "application/fhir+json"
@@ -37,7 +38,10 @@ async def resource(request: Request, type_: str) -> Body:
         return await _content(request, media)
     if media not in MEDIA:
         raise wrong_media(media)
-    return await reading(request, lambda raw: checked(holdings.loads(raw), type_))
+    body = await reading(request, lambda raw: checked(holdings.loads(raw), type_))
+    if type_ == "Subscription":
+        registry.require(body, request.app.state.settings.subscriptions)
+    return body
 
 
 def media_of(request: Request) -> str:

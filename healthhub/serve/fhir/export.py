@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -18,16 +17,15 @@ from healthhub.access import holdings
 from healthhub.access.policy import Action
 from healthhub.bulk import filters, jobs, members
 from healthhub.bulk.wanted import Filter, Level, Wanted
-from healthhub.errors import InvalidRequest, UnknownParameter, UnsupportedMedia
+from healthhub.errors import InvalidRequest, UnknownParameter
 from healthhub.serve.fhir.asked import FORM, Asked, asked, id_of
+from healthhub.serve.fhir.parameters import Given, posted
 
 _FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
-_MEDIA = frozenset({"application/fhir+json", "application/json"})
 _KNOWN = ("_outputFormat", "_since", "_type", "_typeFilter", "_elements", "patient")
 _LEVELS: dict[str, Level] = {"Patient": "Patient", "Group": "Group"}
 _NEXT_FILTER = re.compile(r",(?=[A-Z][A-Za-z]*\?)")
 _ELEMENT = re.compile(r"(?:[A-Z][A-Za-z]+\.)?[a-z][A-Za-z]*")
-Given = Sequence[tuple[str, str]]
 
 
 async def export(request: Request) -> Response:
@@ -41,7 +39,7 @@ async def export(request: Request) -> Response:
         )
     given: Given = [pair for pair in ask.params if pair[0] not in FORM]
     if request.method == "POST":
-        given = [*given, *await _posted(request)]
+        given = [*given, *await posted(request)]
     wanted = _wanted(request, given, lenient="handling=lenient" in wishes)
     settings = request.app.state.settings.bulk
     address = f"{ask.base}{request.url.path.removeprefix('/fhir')}"
@@ -76,33 +74,6 @@ def preferences(request: Request) -> set[str]:
     """What Prefer asks for (RFC 7240), lower case and without blanks."""
     header = ",".join(request.headers.getlist("prefer"))
     return {part.strip().lower().replace(" ", "") for part in re.split(r"[,;]", header)}
-
-
-async def _posted(request: Request) -> Given:
-    """The parameters of a kick-off by POST, as pairs of texts."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    raw = await request.body()
-    if not raw:
-        return []
-    if media not in _MEDIA:
-        raise UnsupportedMedia("send a Parameters as Content-Type: application/fhir+json")
-    body = holdings.loads(raw)
-    if body.get("resourceType") != "Parameters":
-        raise InvalidRequest("the body of a kick-off is a Parameters")
-    return [_pair(one) for one in body.get("parameter", ())]
-
-
-def _pair(one: Any) -> tuple[str, str]:
-    name = one.get("name") if isinstance(one, dict) else None
-    if isinstance(name, str):
-        for element, value in one.items():
-            if element == "valueReference" and isinstance(value, dict):
-                return name, str(value.get("reference", ""))
-            if element.startswith("value") and isinstance(value, str | bool):
-                return name, str(value)
-    raise InvalidRequest(
-        "each parameter has a name and a value, such as valueString", expression="parameter"
-    )
 
 
 def _wanted(request: Request, given: Given, *, lenient: bool) -> Wanted:

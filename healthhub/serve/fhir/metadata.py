@@ -13,6 +13,7 @@ from healthhub.access import holdings
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import asked
 from healthhub.serve.fhir.operations import offered
+from healthhub.subscriptions import topics
 
 RELEASED = "2026-11-24"
 _KINDS = {"identifier": "token", "phone": "token"}
@@ -27,6 +28,15 @@ _INTERACTIONS = (
     "create",
     "search-type",
 )
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport"
+_TOPIC = f"{_BACKPORT}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+_SUBSCRIPTION = [
+    {
+        "name": name,
+        "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-{name}",
+    }
+    for name in ("status", "events")
+]
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
 _EXPORTS = {
     name: {"name": "export", "definition": f"{_BULK}/{rest}"}
@@ -96,8 +106,13 @@ def _resource(name: str) -> dict[str, object]:
         described["searchInclude"] = includes
     if known:
         described["searchParam"] = [_parameter(one) for one in known]
-    exports = [_EXPORTS[name]] if name in _EXPORTS else []
-    described["operation"] = [*offered(name), *exports]
+    ours = [_EXPORTS[name]] if name in _EXPORTS else []
+    if name == "Subscription":
+        described["extension"] = [
+            {"url": _TOPIC, "valueCanonical": url} for url in sorted(topics.load(None))
+        ]
+        ours = _SUBSCRIPTION
+    described["operation"] = [*offered(name), *ours]
     return described
 
 

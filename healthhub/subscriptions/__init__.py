@@ -1,0 +1,1 @@
+"""Subscriptions: what changes is matched, numbered and delivered to who asked for it."""
