@@ -14,14 +14,14 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from healthhub import identify, keep
-from healthhub.access import audit, finding_people, looks
+from healthhub.access import audit, finding_people, looks, matching
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event
 from healthhub.access.policy import Action, permits, require
 from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
 from healthhub.model.message import Message
-from healthhub.model.resource import Stored
+from healthhub.model.resource import Body, Stored
 from healthhub.store import changes, query, reads, search
 
 T = TypeVar("T")
@@ -228,6 +228,15 @@ class Door:
                 return await looks.latest(connection, covered, since, count)
 
         return await self._answer(event, work, lambda _: (key,))
+
+    async def match(self, who: Actor, purpose: Purpose, wanted: Body) -> list[matching.Match]:
+        """The persons that this Patient could be, graded, the best first (Patient/$match)."""
+        event = Event(who, purpose, Action.SEARCH, type="Patient", query="$match")
+        return await self._answer(
+            event,
+            lambda: matching.find(self._pool, wanted),
+            lambda found: _of_all([one.patient for one in found]),
+        )
 
     async def message(self, who: Actor, purpose: Purpose, message: int) -> Message:
         """A raw message, for the page that shows where a value came from."""

@@ -17,6 +17,7 @@ from healthhub.serve.fhir.operations.code_systems import validate_code as valida
 from healthhub.serve.fhir.operations.concept_maps import translate
 from healthhub.serve.fhir.operations.document import document, document_of_type
 from healthhub.serve.fhir.operations.everything import everything
+from healthhub.serve.fhir.operations.match import match
 from healthhub.serve.fhir.operations.meta import meta, meta_add, meta_delete
 from healthhub.serve.fhir.operations.summary import summary, summary_by_identifier
 from healthhub.serve.fhir.operations.validate import validate_instance, validate_type
@@ -44,6 +45,9 @@ class Operation:
 
 OPERATIONS = (
     Operation("everything", "Patient", CORE + "Patient-everything", of_one=everything),
+    Operation(
+        "match", "Patient", CORE + "Patient-match", of_type=match, type_methods=("POST",)
+    ),
     Operation(
         "summary",
         "Patient",
