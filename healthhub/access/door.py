@@ -22,7 +22,7 @@ from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
 from healthhub.model.message import Message
 from healthhub.model.resource import Body, Stored
-from healthhub.store import changes, query, reads, search
+from healthhub.store import changes, histories, query, reads, search
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
@@ -101,6 +101,29 @@ class Door:
         wanted = reads.history(type_, ids.row_id(type_, fhir_id), count)
         event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,), query="_history")
         return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_all)
+
+    async def versions(
+        self,
+        who: Actor,
+        purpose: Purpose,
+        types: Sequence[str],
+        fhir_id: str | None,
+        span: histories.Span,
+        count: int,
+        after: str | None = None,
+    ) -> query.Page:
+        """A page of the versions of a resource, or of all of these types, the newest first."""
+        key = None if fhir_id is None else ids.row_id(types[0], fhir_id)
+        wanted = histories.history(types, key, span, count, after)
+        event = Event(
+            who,
+            purpose,
+            Action.SEARCH if fhir_id is None else Action.READ,
+            type=types[0] if len(types) == 1 else None,
+            ids=() if fhir_id is None else (fhir_id,),
+            query="_history",
+        )
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_page)
 
     async def histories(
         self, who: Actor, purpose: Purpose, type_: str, fhir_ids: Sequence[str], count: int

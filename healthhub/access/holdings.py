@@ -1,5 +1,7 @@
 """What the store can hold and find, for those who describe it: types and search parameters."""
 
+from healthhub.store import dates
+from healthhub.store.histories import Span
 from healthhub.store.parameters import CONTROL, Parameter, parameters
 from healthhub.store.query import Page
 from healthhub.store.types import NAMES
@@ -14,6 +16,8 @@ __all__ = [
     "TYPES",
     "Page",
     "Parameter",
+    "Span",
+    "dates",
     "dumps",
     "loads",
     "parameters",

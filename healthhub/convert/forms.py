@@ -100,7 +100,7 @@ def _object(node: dict[str, Any], tokens: list[Any], *, free: bool) -> None:
         elif kind is list:
             _list(value, tokens, free=inner, name=name)
         else:
-            tokens.append(kind if kind is Decimal else (kind, value))
+            tokens.append(Decimal if issubclass(kind, Decimal) else (kind, value))
     tokens.append("}")
 
 
@@ -118,7 +118,7 @@ def _list(items: list[Any], tokens: list[Any], *, free: bool, name: str) -> None
         elif kind is list:
             _list(item, inner, free=free, name=name)
         else:
-            inner.append(kind if kind is Decimal else (kind, item))
+            inner.append(Decimal if issubclass(kind, Decimal) else (kind, item))
         form = hash(tuple(inner))
         if form not in seen:
             seen.add(form)

@@ -131,34 +131,44 @@ def ready(
     transaction itself makes; then those whose references are found; PreconditionFailed when one
     finds nothing.
     """
-    bundled = any(target.intent.place for target in known)
-    if not bundled:
+    if not any(target.intent.place for target in known):
         return dict(waiting)
-    open_ = {n: references.conditional(body) for n, body in waiting.items() if body is not None}
-    free = [n for n in waiting if not open_.get(n)]
-    if free:
-        return {n: _linked(links, known[n], waiting[n], {}) for n in free}
-    resolved: dict[str, str | None] = {}
-    failure: HubError | None = None
+    free: dict[int, Body | None] = {}
+    open_: dict[int, set[str]] = {}
+    for place, body in waiting.items():
+        if body is None:
+            free[place] = None
+            continue
+        linked, left = links.resolved(body, known[place].intent.full_url)
+        if left:
+            open_[place] = left
+        else:
+            free[place] = linked
+    return free or _resolved(conn, known, waiting, links, base, open_)
+
+
+def _resolved(
+    conn: Connection,
+    known: Sequence[Target],
+    waiting: Mapping[int, Body | None],
+    links: Links,
+    base: str,
+    open_: Mapping[int, set[str]],
+) -> dict[int, Body | None]:
+    """The bodies whose conditional references find something now."""
+    found: dict[str, str | None] = {}
     made: dict[int, Body | None] = {}
     for place, named in open_.items():
         with at(known[place].intent):
-            for reference in named - resolved.keys():
-                resolved[reference] = _found(conn, reference, base)
-        texts = {each: text for each in named if (text := resolved[each]) is not None}
-        if len(texts) == len(named):
-            made[place] = _linked(links, known[place], waiting[place], texts)
-        elif failure is None:
-            failure = _missing(known[place])
-    if not made and failure is not None:
-        raise failure
+            for reference in named - found.keys():
+                found[reference] = _found(conn, reference, base)
+        texts = {each: text for each in named if (text := found[each]) is not None}
+        body = waiting[place]
+        if body is not None and len(texts) == len(named):
+            made[place], _ = links.resolved(body, known[place].intent.full_url, texts)
+    if not made:
+        raise _missing(known[min(open_)])
     return made
-
-
-def _linked(
-    links: Links, target: Target, body: Body | None, texts: Mapping[str, str]
-) -> Body | None:
-    return None if body is None else links.resolved(body, target.intent.full_url, texts)
 
 
 def _found(conn: Connection, reference: str, base: str) -> str | None:

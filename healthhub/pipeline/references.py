@@ -36,58 +36,69 @@ class Links:
 
     def resolved(
         self, body: Body, full_url: str, conditions: Mapping[str, str] | None = None
-    ) -> Body:
-        """The body with its links to entries, and to ``conditions``, replaced."""
+    ) -> tuple[Body, set[str]]:
+        """The body with its links to entries, and to ``conditions``, replaced; and the
+        conditional references (``Patient?identifier=...``) that are left."""
         found = _RESTFUL.fullmatch(full_url)
-        here = self._local.get(found[1], {}) if found else {}
-        return cast(Body, self._walk(body, here, conditions or {}))
-
-    def _walk(self, node: Any, here: dict[str, str], conditions: Mapping[str, str]) -> Any:
-        if isinstance(node, dict):
-            return {
-                name: self._text(name, value, here, conditions)
-                if isinstance(value, str)
-                else self._walk(value, here, conditions)
-                if isinstance(value, dict | list)
-                else value
-                for name, value in cast(dict[str, Any], node).items()
-            }
-        return [
-            self._text("", value, here, conditions)
-            if isinstance(value, str)
-            else self._walk(value, here, conditions)
-            if isinstance(value, dict | list)
-            else value
-            for value in cast(list[Any], node)
-        ]
-
-    def _text(
-        self, name: str, value: str, here: dict[str, str], conditions: Mapping[str, str]
-    ) -> str:
-        if name == "reference":
-            return self._known.get(value) or here.get(value) or conditions.get(value) or value
-        if self._urns and value.startswith("urn:") and name not in _STRINGS:
-            return self._known.get(value, value)
-        if name == "div":
-            return _LINK.sub(lambda m: m[1] + (self._known.get(m[2]) or m[2]), value)
-        return value
+        walk = _Walk(
+            self._known, self._urns, self._local.get(found[1]) if found else None, conditions
+        )
+        return walk.object(body), walk.left
 
 
-def conditional(node: Any) -> set[str]:
-    """The conditional references (``Patient?identifier=...``) in a body."""
-    found: set[str] = set()
-    waiting: list[Any] = [node]
-    while waiting:
-        value: Any = waiting.pop()
-        if isinstance(value, list):
-            waiting += cast(list[Any], value)
-        elif isinstance(value, dict):
-            inner = cast(dict[str, Any], value)
-            reference = inner.get("reference")
-            if isinstance(reference, str) and _CONDITIONAL.fullmatch(reference):
-                found.add(reference)
-            waiting += [each for each in inner.values() if isinstance(each, dict | list)]
-    return found
+class _Walk:
+    """One pass over a body."""
+
+    def __init__(
+        self,
+        known: Mapping[str, str],
+        urns: bool,
+        here: Mapping[str, str] | None,
+        conditions: Mapping[str, str] | None,
+    ) -> None:
+        self._known = known
+        self._urns = urns
+        self._here = here or {}
+        self._conditions = conditions or {}
+        self.left: set[str] = set()
+
+    def object(self, node: dict[str, Any]) -> dict[str, Any]:
+        """A copy of an object."""
+        made: dict[str, Any] = {}
+        for name, value in node.items():
+            if type(value) is str:
+                if name == "reference":
+                    value = self._reference(value)
+                elif self._urns and value.startswith("urn:"):
+                    value = value if name in _STRINGS else self._known.get(value, value)
+                elif name == "div":
+                    value = _LINK.sub(lambda m: m[1] + (self._known.get(m[2]) or m[2]), value)
+            elif type(value) is dict:
+                value = self.object(cast(dict[str, Any], value))
+            elif type(value) is list:
+                value = self._list(cast(list[Any], value))
+            made[name] = value
+        return made
+
+    def _list(self, items: list[Any]) -> list[Any]:
+        made: list[Any] = []
+        for item in items:
+            if type(item) is dict:
+                item = self.object(cast(dict[str, Any], item))
+            elif type(item) is list:
+                item = self._list(cast(list[Any], item))
+            elif type(item) is str and self._urns:
+                item = self._known.get(item, item)
+            made.append(item)
+        return made
+
+    def _reference(self, value: str) -> str:
+        named = self._known.get(value) or self._here.get(value)
+        if named is None and "?" in value and _CONDITIONAL.fullmatch(value):
+            named = self._conditions.get(value)
+            if named is None:
+                self.left.add(value)
+        return named or value
 
 
 def condition(reference: str) -> Condition:

@@ -9,7 +9,7 @@ from healthhub.serve.fhir.bundle import bundle
 from healthhub.serve.fhir.create import create
 from healthhub.serve.fhir.delete import delete, delete_conditionally
 from healthhub.serve.fhir.export import export
-from healthhub.serve.fhir.history import history
+from healthhub.serve.fhir.history import history, history_of_all, history_of_type
 from healthhub.serve.fhir.metadata import metadata
 from healthhub.serve.fhir.operations import routes
 from healthhub.serve.fhir.patch import patch, patch_conditionally
@@ -44,6 +44,8 @@ for path, method, interaction in (
     ("/{type}/_search", "POST", search_by_post),
     ("/{type}/{id}/_history/{version}", "GET", vread),
     ("/{type}/{id}/_history", "GET", history),
+    ("/_history", "GET", history_of_all),
+    ("/{type}/_history", "GET", history_of_type),
     ("/{type}/{id}", "GET", read),
     ("/{type}/{id}", "PUT", update),
     ("/{type}/{id}", "PATCH", patch),

@@ -25,6 +25,7 @@ _INTERACTIONS = (
     "patch",
     "delete",
     "history-instance",
+    "history-type",
     "create",
     "search-type",
 )
@@ -81,7 +82,9 @@ def _statement(base: str) -> bytes:
                     },
                     "resource": [_resource(name) for name in holdings.TYPES],
                     "operation": [_EXPORTS[""]],
-                    "interaction": [{"code": code} for code in ("transaction", "batch")],
+                    "interaction": [
+                        {"code": code} for code in ("transaction", "batch", "history-system")
+                    ],
                 }
             ],
         }
