@@ -139,6 +139,26 @@ def claim(conn: Connection) -> Job | None:
     return None
 
 
+def take(conn: Connection, job: UUID) -> Job:
+    """Claim the job that was just entered, before its transaction shows it to anybody."""
+    row = conn.execute(
+        f"update bulk_job set state = 'running' where id = %s returning {_COLUMNS}",  # noqa: S608
+        (job,),
+    ).fetchone()
+    if row is None:
+        raise NotFound("there is no such job")
+    conn.execute("select pg_advisory_lock(%s, %s)", (LOCK, row[0]))
+    return Job(*row)
+
+
+def errors(conn: Connection, number: int) -> list[str]:
+    """What is wrong with which line, an OperationOutcome each."""
+    rows = conn.execute(
+        "select outcome from bulk_error where job = %s order by input, line", (number,)
+    )
+    return [row[0] for row in rows]
+
+
 def release(conn: Connection, number: int) -> None:
     """Let go of a claimed job."""
     conn.execute("select pg_advisory_unlock(%s, %s)", (LOCK, number))

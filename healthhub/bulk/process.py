@@ -13,6 +13,7 @@ import psycopg
 
 from healthhub.bulk import jobs, parts
 from healthhub.bulk.export import Ended, Export
+from healthhub.bulk.importing import Import, Stopped
 from healthhub.bulk.jobs import Job
 from healthhub.errors import HubError
 from healthhub.settings import Settings
@@ -29,7 +30,7 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
     failures = 0
     while not stop.is_set():
         try:
-            with _connect(dsn) as conn:
+            with connect(dsn) as conn:
                 failures = 0
                 _work(conn, settings, dsn, stop)
         except psycopg.OperationalError as error:
@@ -54,19 +55,23 @@ def _work(
                 swept = -1e9
             continue
         try:
-            _do(conn, job, settings, dsn, stop)
+            do(conn, job, settings, dsn, stop)
         finally:
             if not conn.broken:
                 jobs.release(conn, job.number)
 
 
-def _do(
+def do(
     conn: psycopg.Connection, job: Job, settings: Settings, dsn: str, stop: threading.Event
 ) -> None:
+    """Do a claimed job, and enter what came of it."""
     began = time.monotonic()
     try:
-        with _connect(dsn) as reader:
-            Export(conn, reader, job, settings.data_dir, dsn, stop).run()
+        if job.kind == "import":
+            Import(conn, job, settings.data_dir, settings.bulk, stop).run()
+        else:
+            with connect(dsn) as reader:
+                Export(conn, reader, job, settings.data_dir, dsn, stop).run()
     except Ended:
         log.info("bulk job=%d ended early", job.number)
         return
@@ -74,6 +79,8 @@ def _do(
         raise
     except HubError as error:
         jobs.finish(conn, job.number, "failed", error.message)
+    except Stopped as error:
+        jobs.finish(conn, job.number, "failed", str(error))
     except Exception as error:  # noqa: BLE001 - the process's edge: the job fails, not the process
         frames = traceback.extract_tb(error.__traceback__)[-4:]
         where = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
@@ -102,7 +109,8 @@ def _sweep(conn: psycopg.Connection, settings: Settings) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _connect(dsn: str) -> psycopg.Connection:
+def connect(dsn: str) -> psycopg.Connection:
+    """A connection that commits each statement by itself."""
     conn = psycopg.connect(
         dsn, autocommit=True, connect_timeout=5, application_name="healthhub bulk"
     )

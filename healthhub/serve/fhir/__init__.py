@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from healthhub.serve.fhir import bulk_job, subscription
+from healthhub.serve.fhir.bulk_import import bulk_import
 from healthhub.serve.fhir.bundle import bundle
 from healthhub.serve.fhir.create import create
 from healthhub.serve.fhir.delete import delete, delete_conditionally
@@ -31,6 +32,7 @@ for path, method, interaction in (
     ("/Patient/$export", "POST", export),
     ("/Group/{id}/$export", "GET", export),
     ("/Group/{id}/$export", "POST", export),
+    ("/$import", "POST", bulk_import),
     ("/$bulk/{job}", "GET", bulk_job.status),
     ("/$bulk/{job}", "DELETE", bulk_job.end),
     ("/$bulk/{job}/{name}", "GET", bulk_job.file),

@@ -60,10 +60,18 @@ def _manifest(job: Job, made: list[File]) -> dict[str, object]:
         "transactionTime": answer.instant(moment),
         "request": job.request,
         "requiresAccessToken": True,
-        "output": of("output"),
+        "output": of("output") if job.kind == "export" else _taken(job),
         "deleted": of("deleted"),
         "error": of("error"),
     }
+
+
+def _taken(job: Job) -> list[dict[str, object]]:
+    """Of an import: how many lines of each input were stored or found equal."""
+    return [
+        {"type": one["type"], "inputUrl": one["url"], "count": count}
+        for one, count in zip(job.asked["inputs"], job.place["taken"], strict=True)
+    ]
 
 
 async def end(request: Request) -> Response:
