@@ -39,6 +39,12 @@ class UnknownParameter(InvalidRequest):
     code, issue = "unknown-parameter", "not-supported"
 
 
+class TooCostly(HubError):
+    """The request would read too much."""
+
+    code, status, issue = "too-costly", 403, "too-costly"
+
+
 class NotSignedIn(HubError):
     """No valid credential came with the request."""
 

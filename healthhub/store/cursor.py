@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,79 +12,147 @@ from uuid import UUID
 import orjson
 
 from healthhub.errors import InvalidRequest
-from healthhub.store.conditions import ends
-from healthhub.store.parameters import Parameter
+from healthhub.store.conditions import Clauses
+from healthhub.store.hashes import half
+from healthhub.store.parameters import Parameter, named
+
+MOST_KEYS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One value that matches are sorted by: its SQL, its type there, its direction."""
+
+    sql: str
+    type: str
+    descending: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How matches are sorted: SQL of the value, and its direction. The id breaks ties."""
+    """How matches are sorted. The id breaks ties; rows without a value come last."""
 
-    value: str
-    descending: bool
+    keys: tuple[Key, ...] = ()
+    descending: bool = False
 
-    def by(self, *, driven: bool) -> str:
-        """The ORDER BY; rows without a value come last in either direction.
+    def by(self, row: str, *, driven: bool) -> str:
+        """The ORDER BY.
 
-        Where an index finds few rows (``driven``), the id is made an expression that no index
-        has: a limit would tempt the planner to walk the ids of a whole type instead.
+        Where an index finds few rows (``driven``), the last key is made an expression that no
+        index has: a limit would tempt the planner to walk a whole type in its order instead.
         """
-        way = "desc" if self.descending else "asc"
-        key = "uuid_send(r.id)" if driven else "r.id"
-        if self.value == "null::timestamptz":
-            return f"{key} {way}"
-        return f"({self.value} is null), {self.value} {way}, {key}"
+        parts = []
+        for key in self.keys:
+            way = "desc" if key.descending else "asc"
+            if driven or key.sql != f"{row}.at_end":
+                parts += [f"({key.sql} is null)", f"{key.sql} {way}"]
+            else:
+                parts.append(f"{key.sql} {way}")
+        last = f"uuid_send({row}.id)" if driven else f"{row}.id"
+        return ", ".join([*parts, f"{last} {'desc' if self.descending else 'asc'}"])
 
 
-BY_ID = Order("null::timestamptz", False)
+def order_of(clauses: Clauses, sort: str) -> Order:
+    """What ``_sort`` asks for (http://hl7.org/fhir/R4/search.html#sort): dates, numbers,
+    quantities and strings, _lastUpdated, _id; ``-`` turns one round."""
+    keys: list[Key] = []
+    for part in sort.split(",") if sort else ():
+        descending, name = part.startswith("-"), part.removeprefix("-")
+        if name == "_id":
+            return Order(tuple(keys), descending)
+        keys.append(_key(clauses, name, descending))
+    if len(keys) > MOST_KEYS:
+        raise InvalidRequest(f"_sort takes at most {MOST_KEYS} keys", expression="_sort")
+    return Order(tuple(keys))
 
 
-def order_of(resource_type: str, sort: str, known: Mapping[str, Parameter]) -> Order:
-    """What ``_sort`` asks for: a date parameter, _lastUpdated or _id; ``-`` turns it round."""
-    if not sort:
-        return BY_ID
-    descending = sort.startswith("-")
-    name = sort.removeprefix("-")
-    if name == "_id":
-        return Order("null::timestamptz", descending)
+def _key(clauses: Clauses, name: str, descending: bool) -> Key:
+    row = clauses.row
+    parameter = named(clauses.type).get(name)
     if name == "_lastUpdated":
-        return Order("r.updated", descending)
-    if name in known and known[name].kind == "date":
-        return Order(ends(known[name])[0], descending)
-    dates = [p.name for p in known.values() if p.kind == "date"]
-    raise InvalidRequest(
-        f"{resource_type} can be sorted by one of {', '.join(['_id', *dates])}; "
-        f"{sort[:64]!r} is not among them",
+        return Key(f"{row}.updated", "timestamptz", descending)
+    if parameter is not None and parameter.clinical:
+        # A period's end makes it the newest, its start the oldest.
+        return Key(f"{row}.at_end" if descending else f"{row}.at_start", "timestamptz", descending)
+    if parameter is not None and parameter.kind in ("date", "number", "quantity"):
+        keys = clauses.value([half(place.path) for place in parameter.places])
+        value = "max" if descending else "min"
+        spans = f"{row}.spans"
+        end = f"{spans}[i+2]" if descending else f"{spans}[i+1]"
+        return Key(
+            f"(select {value}({end}) from generate_series(1, cardinality({spans}), 3) i"  # noqa: S608
+            f" where ({spans}[i] >> 32) = any({keys}::bigint[]))",
+            "bigint",
+            descending,
+        )
+    if parameter is not None and parameter.kind == "string" and name != "phonetic":
+        fields = clauses.value([place.path for place in parameter.places])
+        value = "max" if descending else "min"
+        return Key(
+            f"(select {value}(t.value) from resource_text t where t.id = {row}.id"  # noqa: S608
+            f" and t.type = {row}.type and t.parameter = any({fields}::text[]))",
+            "text",
+            descending,
+        )
+    raise _unsortable(clauses.type, name)
+
+
+def _unsortable(resource_type: str, name: str) -> InvalidRequest:
+    kinds = ("date", "number", "quantity", "string")
+    known = [one.name for one in named(resource_type).values() if _sorts(one, kinds)]
+    return InvalidRequest(
+        f"{resource_type or 'a search of all types'} can be sorted by "
+        f"{', '.join(['_id', *known])}; {name[:64]!r} is not among them",
         expression="_sort",
     )
 
 
-def place_text(key: UUID, value: datetime | None) -> str:
+def _sorts(parameter: Parameter, kinds: Sequence[str]) -> bool:
+    return parameter.kind in kinds and parameter.name != "phonetic"
+
+
+def place_text(key: UUID, values: Sequence[Any]) -> str:
     """The place after a match, as an opaque text."""
-    parts = [str(key), value.isoformat() if value else None]
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+    parts = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return base64.urlsafe_b64encode(orjson.dumps([str(key), *parts])).decode().rstrip("=")
 
 
-def place_of(order: Order, text: str) -> tuple[str, dict[str, Any]]:
-    """The clause that begins after a place, and its values."""
+def place_of(clauses: Clauses, order: Order, text: str) -> str:
+    """The clause that begins after a place; its values go into the clauses'."""
     try:
-        key, value = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        values: dict[str, Any] = {"place_id": UUID(key)}
-        if value is not None:
-            values["place"] = datetime.fromisoformat(value)
+        held = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        first, *found = orjson.loads(held)
+        last = UUID(first)
+        if len(found) != len(order.keys):
+            raise ValueError
+        values = [_read(key, value) for key, value in zip(order.keys, found, strict=True)]
     except (ValueError, TypeError, AttributeError):
         raise InvalidRequest(
-            "the page's cursor is damaged; begin again with the first page",
+            "the page's cursor is damaged or of another search; begin again with the first page",
             expression="_cursor",
         ) from None
     way = "<" if order.descending else ">"
-    if order.value == "null::timestamptz":
-        return f"r.id {way} %(place_id)b", values
-    column = order.value
-    if "place" not in values:
-        return f"({column} is null and r.id > %(place_id)b)", values
-    return (
-        f"({column} {way} %(place)b or {column} is null"
-        f" or ({column} = %(place)b and r.id > %(place_id)b))",
-        values,
-    )
+    after = f"{clauses.row}.id {way} {clauses.value(last)}"
+    for key, value in reversed(list(zip(order.keys, values, strict=True))):
+        if value is None:
+            after = f"({key.sql} is null and {after})"
+            continue
+        here = f"{clauses.value(value)}::{key.type}"
+        way = "<" if key.descending else ">"
+        after = (
+            f"({key.sql} {way} {here} or {key.sql} is null or ({key.sql} = {here} and {after}))"
+        )
+    return after
+
+
+def _read(key: Key, value: Any) -> Any:
+    if value is None:
+        return None
+    match key.type:
+        case "timestamptz":
+            return datetime.fromisoformat(value)
+        case "bigint" if type(value) is int and -(2**63) <= value < 2**63:
+            return value
+        case "text" if type(value) is str and "\0" not in value:
+            return value
+    raise ValueError

@@ -131,7 +131,7 @@ def everything(
         clauses.append("r.updated >= %(since)b")
         values["since"] = since
     if start is not None:
-        clauses.append("(r.at_start is null or coalesce(r.at_end, 'infinity') >= %(start)b)")
+        clauses.append("(r.at_end is null or r.at_end >= %(start)b)")
         values["start"] = start
     if end is not None:
         clauses.append("(r.at_start is null or r.at_start <= %(end)b)")

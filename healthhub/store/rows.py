@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from healthhub.model.resource import Body, Stamp, Stored
-from healthhub.store import dictionary, index, types, wire
+from healthhub.store import dictionary, index, types, wire, words
 
 COLUMNS = "r.type, r.id, r.patient_key, r.version, r.updated, r.deleted, r.message, r.body"
 
@@ -67,10 +67,10 @@ class Before:
 
 
 _INSERT = """copy resource (patient_key, id, event_at, message, updated, at_start, at_end, present,
-    version, type, authority, deleted, tokens, moments, stamps, body) from stdin (format binary)"""
+    version, type, authority, deleted, tokens, spans, stamps, body) from stdin (format binary)"""
 _INSERT_TYPES = (
     "uuid", "uuid", "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "int8",
-    "int4", "int2", "int2", "bool", "int8[]", "timestamptz[]", "bytea", "bytea",
+    "int4", "int2", "int2", "bool", "int8[]", "int8[]", "bytea", "bytea",
 )  # fmt: skip
 
 _HISTORY = """insert into resource_history
@@ -86,18 +86,20 @@ _MOVE = """update resource_history h set patient_key = u.patient
 _UPDATE = """update resource r set patient_key = u.patient_key, event_at = u.event_at,
        message = u.message, updated = u.updated, at_start = u.at_start, at_end = u.at_end,
        present = u.present, version = u.version, authority = u.authority, deleted = u.deleted,
-       tokens = u.tokens::bigint[], moments = u.moments::timestamptz[], stamps = u.stamps,
+       tokens = u.tokens::bigint[], spans = u.spans::bigint[], stamps = u.stamps,
        body = u.body
   from unnest(%b::uuid[], %b::uuid[], %b::timestamptz[], %b::bigint[], %b::timestamptz[],
               %b::timestamptz[], %b::timestamptz[], %b::bigint[], %b::int[], %b::smallint[],
               %b::smallint[], %b::bool[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
        u(patient_key, id, event_at, message, updated, at_start, at_end, present, version, type,
-         authority, deleted, tokens, moments, stamps, body)
+         authority, deleted, tokens, spans, stamps, body)
  where r.type = u.type and r.id = u.id"""
 
 _UNIDENTIFY = """delete from resource_identifier i
-    using unnest(%b::bigint[], %b::bigint[], %b::uuid[], %b::uuid[]) u(hash, system, patient, id)
-    where i.hash = u.hash and i.system = u.system and i.patient_key = u.patient and i.id = u.id"""
+    using unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::uuid[], %b::uuid[])
+          u(hash, system, kind, patient, id)
+    where i.hash = u.hash and i.system = u.system and i.kind is not distinct from u.kind
+      and i.patient_key = u.patient and i.id = u.id"""
 _UNTEXT = """delete from resource_text t
     using unnest(%b::uuid[], %b::uuid[], %b::smallint[], %b::text[], %b::text[])
           u(patient, id, type, parameter, value)
@@ -110,6 +112,7 @@ def insert(conn: Connection, versions: Sequence[Current], updated: datetime) -> 
     if not versions:
         return
     found = [_indexed(version) for version in versions]
+    words.keep(conn, found)
     with conn.cursor() as cursor, cursor.copy(_INSERT) as copy:
         copy.set_types(_INSERT_TYPES)
         for version, entries in zip(versions, found, strict=True):
@@ -146,6 +149,7 @@ def replace(
         columns[12] = [_array(values) for values in columns[12]]
         columns[13] = [values and _array(values) for values in columns[13]]
         cursor.execute(_UPDATE, columns)
+    words.keep(conn, found)
     _reindex(conn, versions, found, before)
 
 
@@ -178,7 +182,7 @@ def _indexed(version: Current) -> index.Index:
 
 
 def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any, ...]:
-    start, end = entries.dates.get(0, (None, None))
+    start, end = entries.clinical
     version.json = wire.dumps(with_meta(version.body, version.version, updated))
     return (
         version.patient,
@@ -194,17 +198,17 @@ def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any
         version.stamp.authority,
         version.deleted,
         sorted(entries.tokens),
-        entries.moments,
+        entries.flat,
         version.stamps,
         dictionary.pack(version.json),
     )
 
 
-def _array(values: Sequence[int | datetime | None]) -> str:
-    return "{" + ",".join("null" if each is None else str(each) for each in values) + "}"
+def _array(values: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
 
 
-Identified = tuple[int, int, UUID, UUID]
+Identified = tuple[int, int, int | None, UUID, UUID]
 Worded = tuple[UUID, UUID, int, str, str]
 
 
@@ -216,7 +220,7 @@ def _entries(
     worded: list[Worded] = []
     for version, entries in zip(versions, found, strict=True):
         patient, key = version.patient, version.id
-        identified += [(value, system, patient, key) for value, system in entries.identifiers]
+        identified += [(*hashes, patient, key) for hashes in entries.identifiers]
         if entries.texts:
             number = types.NUMBERS[version.type]
             worded += [(patient, key, number, name, text) for name, text in entries.texts]
@@ -253,10 +257,10 @@ def _index(
     with conn.cursor() as cursor:
         if identified:
             with cursor.copy(
-                "copy resource_identifier (hash, system, patient_key, id)"
+                "copy resource_identifier (hash, system, kind, patient_key, id)"
                 " from stdin (format binary)"
             ) as copy:
-                copy.set_types(("int8", "int8", "uuid", "uuid"))
+                copy.set_types(("int8", "int8", "int8", "uuid", "uuid"))
                 for row in identified:
                     copy.write_row(row)
         if worded:

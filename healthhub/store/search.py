@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-import orjson
 from psycopg import AsyncConnection, Connection
+from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
-from healthhub.errors import InvalidRequest, NotFound, UnknownParameter
-from healthhub.model.ids import row_id
+from healthhub.errors import InvalidRequest, NotFound, TooCostly
 from healthhub.model.resource import Stored
-from healthhub.store import conditions, reads, rows, types
-from healthhub.store.conditions import Clauses
+from healthhub.store import criteria, lookups, rows, types
+from healthhub.store.conditions import Clauses, Context, Unresolved
+from healthhub.store.criteria import COMPARTMENT
 from healthhub.store.cursor import Order, order_of, place_of, place_text
-from healthhub.store.parameters import CONTROL, Parameter, parameters
+from healthhub.store.includes import Includes
+from healthhub.store.parameters import CONTROL, Parameter, named, parameters
 from healthhub.store.query import Page as SearchPage
 from healthhub.store.query import Query, Row, afetch, fetch
 
-__all__ = ["Parameter", "SearchPage", "compile", "includes", "parameters", "patient_references"]
+__all__ = [
+    "COMPARTMENT",
+    "Parameter",
+    "SearchPage",
+    "compile",
+    "parameters",
+    "patient_references",
+]
 
 Params = Sequence[tuple[str, str]]
 MOST = 1000
 """Matches on a page, at most."""
 USUAL = 50
+FEW = 4000
+"""Matches that are sooner fetched and sorted than found by walking the type in order."""
+_REPEATED = ("_include", "_revinclude")
 
 
 def compile(  # noqa: A001 - the word that the specification of the store uses
@@ -34,155 +47,119 @@ def compile(  # noqa: A001 - the word that the specification of the store uses
     cover: Mapping[UUID, Sequence[UUID]] | None = None,
     base_url: str = "",
 ) -> Query[SearchPage]:
-    """The search as one query.
+    """The search as one query; ``run`` and ``arun`` add what needs more than one.
 
     ``cover`` maps a golden patient's key to the keys it stands for (patient_references tells
     which to ask for). ``page.next`` is an opaque cursor: the next page is the same search with
     the parameter ``_cursor`` set to it. Raises UnknownParameter, InvalidRequest.
     """
-    known = _known(resource_type)
-    clauses = Clauses(types.NUMBERS[resource_type])
-    control: dict[str, str] = {}
-    for name, value in params:
-        if name in CONTROL:
-            control[name] = value
-            continue
-        bare, _, modifier = name.partition(":")
-        parameter = known.get(bare)
-        if parameter is None:
-            raise UnknownParameter(
-                f"{resource_type} has no search parameter {bare[:64]!r}; "
-                f"it has {', '.join(sorted(known))}, and {', '.join(CONTROL)}",
-                expression=bare[:64],
+    return _Search(resource_type, params, Context(base_url, cover or {})).query()
+
+
+class _Search:
+    """One search on its way to SQL."""
+
+    def __init__(self, resource_type: str, params: Params, context: Context) -> None:
+        if resource_type and resource_type not in types.NUMBERS:
+            raise NotFound(f"the hub has no search of {resource_type[:64]!r}")
+        self.clauses = Clauses(resource_type)
+        self.control: dict[str, str] = {}
+        # What refers back to a row is asked last: by then it is known how many are left.
+        for name, value in sorted(params, key=lambda pair: pair[0].startswith("_has:")):
+            bare = name.partition(":")[0]
+            if bare in CONTROL:
+                self._control(bare, value)
+            else:
+                criteria.add(self.clauses, name, value, context)
+        self.order = order_of(self.clauses, self.control.get("_sort", ""))
+
+    def _control(self, name: str, value: str) -> None:
+        if name in self.control and name not in _REPEATED:
+            raise InvalidRequest(f"{name} may be given once", expression=name)
+        self.control[name] = value
+        if name == "_type":
+            self._types(value)
+
+    def _types(self, value: str) -> None:
+        if self.clauses.type:
+            raise InvalidRequest(
+                "_type belongs to a search of all types, at the base address", expression="_type"
             )
-        if parameter.targets == ("Patient",) and _names_patients(modifier, value):
-            keys = _patients(parameter, modifier, value, base_url)
-            clauses.patients([m for k in keys for m in (cover or {}).get(k, (k,))])
-        else:
-            conditions.add(clauses, parameter, modifier, value, base_url)
-    order = order_of(resource_type, control.get("_sort", ""), known)
-    return _query(clauses, order, control)
+        names = value.split(",")
+        for name in names:
+            if name not in types.NUMBERS:
+                raise InvalidRequest(f"{name[:64]!r} is no resource type", expression="_type")
+        numbers = self.clauses.value([types.NUMBERS[name] for name in names])
+        self.clauses.add(f"r.type = any({numbers}::smallint[])")
 
+    @property
+    def undecided(self) -> bool:
+        """Whether only the data tells how many rows its indexes find."""
+        return self.clauses.driven and not self.clauses.narrow and self.count > 0
 
-def _known(resource_type: str) -> dict[str, Parameter]:
-    known = {parameter.name: parameter for parameter in parameters(resource_type)}
-    if not known:
-        raise NotFound(f"the hub has no search of {resource_type[:64]!r}")
-    return known
+    @property
+    def count(self) -> int:
+        """Matches on the page."""
+        text = self.control.get("_count", str(USUAL))
+        if not re.fullmatch(r"\d{1,9}", text):
+            raise InvalidRequest("_count must be a whole number", expression="_count")
+        return 0 if self.control.get("_summary") == "count" else min(int(text), MOST)
 
-
-def _count(control: Mapping[str, str]) -> int:
-    text = control.get("_count", str(USUAL))
-    if not re.fullmatch(r"\d{1,9}", text):
-        raise InvalidRequest("_count must be a whole number", expression="_count")
-    return min(int(text), MOST)
-
-
-def _query(clauses: Clauses, order: Order, control: Mapping[str, str]) -> Query[SearchPage]:
-    count = _count(control)
-    where = clauses.where()
-    values = dict(clauses.values)
-    total = "null::bigint"
-    match control.get("_total", "none"):
-        case "none":
-            pass
-        case "accurate" | "estimate":
-            total = f"(select count(*) from resource r where {where})"  # noqa: S608
-        case _:
-            raise InvalidRequest("_total is none, estimate or accurate", expression="_total")
-    paged = where
-    if "_cursor" in control:
-        clause, more = place_of(order, control["_cursor"])
-        paged += f" and {clause}"
-        values |= more
-    values["limit"] = max(count, 0) + 1
-    sql = f"""select {rows.COLUMNS}, {order.value}, {total} from resource r
-         where {paged} order by {order.by(driven=clauses.driven)} limit %(limit)b::bigint"""  # noqa: S608
-    if control.get("_total") and count == 0:
-        sql = f"select {total}"
-
-        return Query(sql, values, lambda found: SearchPage([], total=found[0][0]))
-
-    def decode(found: list[Row]) -> SearchPage:
-        page = found[:count]
-        more = len(found) > count and page
-        return SearchPage(
-            [rows.stored(row) for row in page],
-            next=place_text(page[-1][1], page[-1][8]) if more else None,
-            total=page[0][9] if page else (0 if "_total" in control else None),
+    def few(self) -> Query[bool]:
+        """Whether the search has but few matches."""
+        return Query(
+            "select count(*) from (select from resource r"  # noqa: S608
+            f" where {self.clauses.where()} limit {FEW + 1}) found",
+            self.clauses.values,
+            lambda found: found[0][0] <= FEW,
         )
 
-    return Query(sql, values, decode)
-
-
-_REFERENCE = re.compile(r"(?:(?P<base>https?://.+)/)?(?:Patient/)?(?P<id>[A-Za-z0-9\-.]{1,64})")
-
-
-def _names_patients(modifier: str, value: str) -> bool:
-    """Whether a value of ``subject`` is a patient, and no group, device or place."""
-    kind = re.match(r"([A-Z][A-Za-z]+)/", value)
-    return modifier != "missing" and (kind is None or kind[1] == "Patient")
-
-
-def _patients(parameter: Parameter, modifier: str, value: str, base_url: str) -> list[UUID]:
-    if modifier not in ("", "Patient"):
-        raise conditions.unknown_modifier(parameter, modifier)
-    found = []
-    for text in conditions.split(value):
-        match = _REFERENCE.fullmatch(text)
-        if match is None:
-            raise InvalidRequest(
-                f"{parameter.name} takes a patient as ID or Patient/ID",
-                expression=parameter.name,
+    def query(self, *, few: bool = True) -> Query[SearchPage]:
+        """The search; ``few`` matches are fetched and sorted, many are met in order."""
+        clauses, order, count = self.clauses, self.order, self.count
+        where = clauses.where()
+        total = self._total(where)
+        if count == 0:
+            return Query(
+                f"select {total}", clauses.values, lambda found: SearchPage([], total=found[0][0])
             )
-        if match["base"] in (None, base_url.rstrip("/")):
-            found.append(row_id("Patient", match["id"]))
-    return found
+        if "_cursor" in self.control:
+            where += f" and {place_of(clauses, order, self.control['_cursor'])}"
+        keys = "".join(f", {key.sql}" for key in order.keys)
+        by = order.by("r", driven=clauses.driven and few)
+        limit = clauses.value(count + 1)
+        sql = f"""select {rows.COLUMNS}{keys}, {total} from resource r
+             where {where} order by {by} limit {limit}::bigint"""  # noqa: S608
+        return Query(sql, clauses.values, lambda found: self._page(found, count, order))
+
+    def _total(self, where: str) -> str:
+        asked = self.control.get("_total", "none")
+        if asked not in ("none", "accurate", "estimate"):
+            raise InvalidRequest("_total is none, estimate or accurate", expression="_total")
+        if asked == "none" and self.count:
+            return "null::bigint"
+        return f"(select count(*) from resource r where {where})"  # noqa: S608
+
+    def _page(self, found: list[Row], count: int, order: Order) -> SearchPage:
+        page = found[:count]
+        asked = self.control.get("_total", "none") != "none"
+        last = page[-1] if len(found) > count else None
+        return SearchPage(
+            [rows.stored(row) for row in page],
+            next=None if last is None else place_text(last[1], last[8 : 8 + len(order.keys)]),
+            total=page[0][-1] if page else (0 if asked and "_cursor" not in self.control else None),
+        )
 
 
 def patient_references(resource_type: str, params: Params, base_url: str = "") -> set[UUID]:
     """The patients that the search names, whose cover ``compile`` needs."""
-    known = _known(resource_type)
-    found: set[UUID] = set()
-    for name, value in params:
-        bare, _, modifier = name.partition(":")
-        parameter = known.get(bare)
-        named = parameter is not None and parameter.targets == ("Patient",)
-        if parameter is not None and named and _names_patients(modifier, value):
-            found.update(_patients(parameter, modifier, value, base_url))
-    return found
-
-
-def includes(
-    resource_type: str, params: Params, page: SearchPage, base_url: str = ""
-) -> Query[list[Stored]] | None:
-    """The second query, for _include; None when nothing is to be fetched."""
-    known = _known(resource_type)
-    wanted: list[tuple[Parameter, str]] = []
-    for name, value in params:
-        if name != "_include":
-            continue
-        source, _, rest = value.partition(":")
-        bare, _, target = rest.partition(":")
-        parameter = known.get(bare)
-        if source != resource_type or parameter is None or parameter.kind != "reference":
-            choices = ", ".join(
-                f"{resource_type}:{p.name}" for p in known.values() if p.kind == "reference"
-            )
-            raise InvalidRequest(
-                f"_include of {value[:80]!r} is not known; there are {choices}",
-                expression="_include",
-            )
-        wanted.append((parameter, target))
-    references: set[str] = set()
-    for match in page.matches if wanted else ():
-        body = orjson.loads(match.json)
-        for parameter, target in wanted:
-            for text in conditions.references(body, parameter):
-                local = text.removeprefix(base_url.rstrip("/") + "/")
-                if not target or local.startswith(target + "/"):
-                    references.add(local)
-    return reads.by_references(references) if references else None
+    context = Context(base_url)
+    return {
+        key
+        for name, value in params
+        if name.partition(":")[0] not in CONTROL
+        for key in criteria.patients_named(resource_type, name, value, context)
+    }
 
 
 def run(
@@ -193,25 +170,56 @@ def run(
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
-    page = fetch(connection, compile(resource_type, params, cover, base_url))
-    more = includes(resource_type, params, page, base_url)
-    return _with(page, [] if more is None else fetch(connection, more))
+    context = Context(base_url, cover or {})
+    including = Includes(resource_type, params, base_url)
+    try:
+        while True:
+            try:
+                search = _Search(resource_type, params, context)
+                break
+            except Unresolved as missing:
+                context.known[missing.key] = lookups.resolve(connection, missing.key)
+        few = not search.undecided or fetch(connection, search.few())
+        page = fetch(connection, search.query(few=few))
+        for wanted in including.rounds(page):
+            including.take(fetch(connection, wanted))
+    except QueryCanceled:
+        raise _too_costly() from None
+    return _with(page, including.found)
 
 
 async def arun(
-    source: AsyncConnection | AsyncConnectionPool,
+    source: AsyncConnection[Any] | AsyncConnectionPool[Any],
     resource_type: str,
     params: Params,
     cover: Mapping[UUID, Sequence[UUID]] | None = None,
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
-    page = await afetch(source, compile(resource_type, params, cover, base_url))
-    more = includes(resource_type, params, page, base_url)
-    return _with(page, [] if more is None else await afetch(source, more))
+    context = Context(base_url, cover or {})
+    including = Includes(resource_type, params, base_url)
+    try:
+        while True:
+            try:
+                search = _Search(resource_type, params, context)
+                break
+            except Unresolved as missing:
+                context.known[missing.key] = await lookups.aresolve(source, missing.key)
+        few = not search.undecided or await afetch(source, search.few())
+        page = await afetch(source, search.query(few=few))
+        for wanted in including.rounds(page):
+            including.take(await afetch(source, wanted))
+    except QueryCanceled:
+        raise _too_costly() from None
+    return _with(page, including.found)
 
 
 def _with(page: SearchPage, included: list[Stored]) -> SearchPage:
-    matched = {(match.type, match.id) for match in page.matches}
-    rest = [found for found in included if (found.type, found.id) not in matched]
-    return SearchPage(page.matches, rest, page.next, page.total)
+    return replace(page, included=included)
+
+
+def _too_costly() -> TooCostly:
+    return TooCostly(
+        "the search reads more than the hub does for one request; narrow it by a patient, a "
+        "code, an identifier or a time, or ask for it as an export"
+    )

@@ -28,6 +28,38 @@ def name_forms(text: str) -> tuple[str, ...]:
     return (plain, "".join(syllables), "".join(s[0] for s in syllables if s))
 
 
+_SOUNDS = {
+    letter: digit
+    for digit, letters in enumerate(("bfpv", "cgjkqsxz", "dt", "l", "mn", "r"), 1)
+    for letter in letters
+}
+
+
+@lru_cache(maxsize=20_000)
+def sounds(text: str) -> tuple[str, ...]:
+    """What a name sounds like: a Chinese one its pinyin, any other the Soundex of each word."""
+    plain = normal(text)
+    if any("\u3400" <= c <= "\u9fff" for c in plain):
+        return name_forms(text)[1:2]
+    words = unicodedata.normalize("NFKD", text).casefold().split()
+    return tuple(dict.fromkeys(filter(None, map(_soundex, words))))
+
+
+def _soundex(word: str) -> str:
+    """American Soundex: a letter and three digits."""
+    letters = [c for c in word if "a" <= c <= "z"]
+    if not letters:
+        return ""
+    code, before = letters[0], _SOUNDS.get(letters[0], 0)
+    for letter in letters[1:]:
+        digit = _SOUNDS.get(letter, 0)
+        if digit and digit != before:
+            code += str(digit)
+        if letter not in "hw":
+            before = digit
+    return code[:4].ljust(4, "0")
+
+
 def digits(text: str) -> str:
     """A phone number's digits, without the country code of China."""
     found = "".join(c for c in unicodedata.normalize("NFKC", text) if c.isdigit())

@@ -91,7 +91,7 @@ def numbers(connection: psycopg.Connection, kind: str, query: str) -> str:
         ("Patient", "name=\0欧阳", "1"),
         ("Patient", "gender:not=female", "1"),
         ("Observation", f"patient={PATIENT}&_sort=date", "acb"),
-        ("Observation", f"subject=Patient/{PATIENT}&_sort=-date", "bca"),
+        ("Observation", f"subject=Patient/{PATIENT}&_sort=-date", "cba"),
         ("Observation", f"patient={PATIENT}&code=718-7&_sort=date", "ab"),
         ("Observation", "code=http://loinc.org|718-7&_sort=date", "ab"),
         ("Observation", "code=urn:x|718-7", ""),

@@ -105,6 +105,12 @@ def elements(name: str) -> dict[str, tuple[str, bool]]:
     return {element: (rule.type, rule.many) for element, rule in _rules(name).items()}
 
 
+def value_set(type_: str, element: str) -> str:
+    """The value set whose codes an element must have; empty where others may be used."""
+    row: list[Any] = _data()["types"].get(type_, {}).get(element, ())
+    return row[2] if len(row) > 2 else ""
+
+
 def _data() -> dict[str, Any]:
     if not _DATA:
         text = Path(__file__).with_name("definitions.json").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ create table resource (
     event_at timestamptz not null,
     message bigint not null,
     updated timestamptz not null,
-    at_start timestamptz,           -- clinical date, both ends
+    at_start timestamptz,           -- clinical date, both ends; an open end is far away
     at_end timestamptz,
     present bigint not null,        -- which search parameters have a value
     version integer not null,
@@ -30,7 +30,7 @@ create table resource (
     authority smallint not null,
     deleted boolean not null,
     tokens bigint[] not null,       -- hashes of codes, references and exact strings
-    moments timestamptz[],          -- both ends of the type's other dates
+    spans bigint[],                 -- other dates, numbers, quantities: key, first, last
     stamps bytea,
     body bytea not null,            -- wire JSON, packed
     primary key (patient_key, type, id)
@@ -40,6 +40,11 @@ alter table resource alter column body set storage external;
 create unique index resource_id on resource (type, id);
 -- Without fastupdate: no reader pays for a list of pending entries, and the index stays small.
 create index resource_tokens on resource using gin (tokens) with (fastupdate = off);
+
+-- By clinical date: the newest of a whole population, or those within a time.
+create index resource_at on resource (type, at_end) where at_end is not null;
+create index resource_updated on resource using brin (updated timestamptz_minmax_multi_ops)
+    with (pages_per_range = 32, autosummarize = on);
 
 create table resource_history (
     patient_key uuid not null,
@@ -57,6 +62,7 @@ alter table resource_history alter column body set storage external;
 create table resource_identifier (
     hash bigint not null,           -- of type and value
     system bigint not null,         -- hash of the system
+    kind bigint,                    -- hash of a coding of the identifier's type
     patient_key uuid not null,
     id uuid not null
 );
@@ -71,6 +77,22 @@ create table resource_text (
     value text collate "C" not null
 );
 create index resource_text_value on resource_text (type, parameter, value);
+create index resource_text_id on resource_text (id);
+
+-- Each word behind a token once: displays, and addresses that have a hierarchy.
+create table resource_word (
+    token bigint not null,
+    field text collate "C" not null,
+    value text collate "C" not null
+);
+create index resource_word_token on resource_word (token);
+create index resource_word_value on resource_word (field, value);
+
+-- The token under which a reference to a row stands; store.hashes.reference gives the same.
+create function reference_token(field text, kind text, id uuid) returns bigint
+    language sql immutable parallel safe strict as
+$$ select ('x' || encode(substr(sha256(convert_to(
+       field || chr(31) || kind || '/' || id::text, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint $$;
 """
 
 
