@@ -47,7 +47,8 @@ def main(package: str) -> None:
 
 
 def _parameter(body: Json) -> list[Any]:
-    assert body["url"].startswith(URL), body["url"]
+    if not body["url"].startswith(URL):
+        raise ValueError(f"{body['url']} is not R4's own")
     row: list[Any] = [
         body["code"],
         body["type"],
@@ -88,7 +89,9 @@ def _order(row: list[Any]) -> tuple[str, str]:
 
 def _lines(parameters: list[list[Any]], compartments: Json, systems: Json) -> str:
     def table(rows: Json) -> str:
-        return ",\n".join(f"{json.dumps(name)}: {_one(row)}" for name, row in sorted(rows.items()))
+        return ",\n".join(
+            f"{json.dumps(name)}: {_one(row)}" for name, row in sorted(rows.items())
+        )
 
     listed = ",\n".join(map(_one, parameters))
     return (

@@ -1,9 +1,17 @@
 """What the store can hold and find, for those who describe it: types and search parameters."""
 
 from healthhub.store import dates
+from healthhub.store.criteria import COMPARTMENT
 from healthhub.store.histories import Span
-from healthhub.store.parameters import CONTROL, Parameter, parameters
+from healthhub.store.parameters import (
+    CONTROL,
+    DEFINITIONS,
+    Parameter,
+    compartments,
+    parameters,
+)
 from healthhub.store.query import Page
+from healthhub.store.search import understood
 from healthhub.store.types import NAMES
 from healthhub.store.wire import dumps, loads, parse, reload
 
@@ -12,15 +20,19 @@ TRANSIENT = frozenset({"Parameters", "OperationOutcome"})
 TYPES: tuple[str, ...] = tuple(name for name in NAMES if name not in TRANSIENT)
 
 __all__ = [
+    "COMPARTMENT",
     "CONTROL",
+    "DEFINITIONS",
     "TYPES",
     "Page",
     "Parameter",
     "Span",
+    "compartments",
     "dates",
     "dumps",
     "loads",
     "parameters",
     "parse",
     "reload",
+    "understood",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from uuid import UUID
 
 from healthhub.errors import InvalidRequest, UnknownParameter
@@ -32,6 +32,16 @@ COMPARTMENT = "@compartment"
 can hold it."""
 DEEPEST = 6
 """Steps of a chain."""
+
+
+_PLAIN: Mapping[str, Callable[[Clauses, Parameter, str, str], Condition]] = {
+    "string": token_conditions.of_string,
+    "uri": token_conditions.of_uri,
+    "date": span_conditions.of_date,
+    "number": span_conditions.of_number,
+    "quantity": span_conditions.of_quantity,
+}
+"""The kinds whose values need nothing but themselves."""
 
 
 def add(clauses: Clauses, name: str, value: str, context: Context) -> None:
@@ -90,16 +100,8 @@ def _of(
             return reference_conditions.of_reference(
                 clauses, parameter, modifier, value, context
             )
-        case "string":
-            return token_conditions.of_string(clauses, parameter, modifier, value)
-        case "uri":
-            return token_conditions.of_uri(clauses, parameter, modifier, value)
-        case "date":
-            return span_conditions.of_date(clauses, parameter, modifier, value)
-        case "number":
-            return span_conditions.of_number(clauses, parameter, modifier, value)
-        case "quantity":
-            return span_conditions.of_quantity(clauses, parameter, modifier, value)
+        case _ if parameter.kind in _PLAIN:
+            return _PLAIN[parameter.kind](clauses, parameter, modifier, value)
     raise UnknownParameter(f"{parameter.name} cannot be searched", expression=parameter.name)
 
 
@@ -109,7 +111,7 @@ def _missing(clauses: Clauses, parameter: Parameter, value: str) -> Condition:
             f"{parameter.name}:missing is true or false", expression=parameter.name
         )
     if not parameter.bit:
-        if parameter.components or parameter.name == "_source":
+        if parameter.components:
             raise unknown_modifier(parameter, "missing")
         return Condition("false" if value == "true" else "true", driven=False)
     way = "=" if value == "true" else "<>"
@@ -133,7 +135,9 @@ def _list(clauses: Clauses, value: str, context: Context) -> Condition:
     fhir_id = plain(value)
     key = ("List", fhir_id, "in")
     if fhir_id.startswith("$"):
-        raise UnknownParameter("functional lists such as $current are not offered", expression="_list")
+        raise UnknownParameter(
+            "functional lists such as $current are not offered", expression="_list"
+        )
     if key not in context.known:
         raise Unresolved(*key)
     kinds = (clauses.type,) if clauses.type else types.NAMES
@@ -153,7 +157,8 @@ def _composite(clauses: Clauses, parameter: Parameter, modifier: str, value: str
             raise InvalidRequest(f"{parameter.name} is {names}", expression=parameter.name)
         for place in parameter.places:
             found.append(
-                _pair(clauses, parameter, place, parts) if place.path
+                _pair(clauses, parameter, place, parts)
+                if place.path
                 else _whole(clauses, parameter, parts)
             )
     return either(found)
@@ -183,9 +188,7 @@ def _pair(clauses: Clauses, parameter: Parameter, place: Place, parts: list[str]
             asked = [span_conditions.dated(second, parts[1])]
         case _:
             return overlap(clauses, [token(field, f"{left}${_form(second, parts[1])}")])
-    return Condition(
-        span_conditions.among(clauses, [f"{field}${left}"], asked), driven=False
-    )
+    return Condition(span_conditions.among(clauses, [f"{field}${left}"], asked), driven=False)
 
 
 def _form(component: Parameter, text: str) -> str:
@@ -211,7 +214,8 @@ def _chain(
     """``patient.name``, ``subject:Patient.organization.name``."""
     if parameter.kind != "reference":
         raise UnknownParameter(
-            f"{parameter.name} is no reference, so nothing can follow it", expression=parameter.name
+            f"{parameter.name} is no reference, so nothing can follow it",
+            expression=parameter.name,
         )
     found: list[Condition] = []
     refused: UnknownParameter | None = None
@@ -241,7 +245,9 @@ def _has(clauses: Clauses, name: str, value: str, context: Context) -> Condition
         )
     _, kind, link, rest = parts
     parameter = _known(kind, link)
-    if parameter.kind != "reference" or (clauses.type and clauses.type not in parameter.targets):
+    if parameter.kind != "reference" or (
+        clauses.type and clauses.type not in parameter.targets
+    ):
         raise InvalidRequest(
             f"{kind}:{link[:64]} does not refer to {clauses.type}", expression="_has"
         )

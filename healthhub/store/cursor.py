@@ -73,7 +73,9 @@ def _key(clauses: Clauses, name: str, descending: bool) -> Key:
         return Key(f"{row}.updated", "timestamptz", descending)
     if parameter is not None and parameter.clinical:
         # A period's end makes it the newest, its start the oldest.
-        return Key(f"{row}.at_end" if descending else f"{row}.at_start", "timestamptz", descending)
+        return Key(
+            f"{row}.at_end" if descending else f"{row}.at_start", "timestamptz", descending
+        )
     if parameter is not None and parameter.kind in ("date", "number", "quantity"):
         keys = clauses.value([half(place.path) for place in parameter.places])
         value = "max" if descending else "min"

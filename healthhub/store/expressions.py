@@ -58,6 +58,7 @@ class Place:
         return ".".join(step if isinstance(step, str) else step.text for step in self.steps)
 
 
+_BOOLEANS = {"true": True, "false": False}
 _TOKEN = re.compile(r"\s*('(?:[^'\\]|\\.)*'|[A-Za-z_$][A-Za-z0-9_]*|\d+|!=|[.()|\[\],=])")
 
 
@@ -207,7 +208,10 @@ class _Reader:
                     found = self._step(found, self._take())
                 case "[":
                     self._take()
-                    found = _indexed(found, int(self._take()))
+                    number = self._take()
+                    if not number.isdigit():
+                        raise Unreadable("an index is a number")
+                    found = _indexed(found, int(number))
                     self._take("]")
                 case "as" | "is":
                     self._take()
@@ -267,8 +271,8 @@ class _Reader:
 def _constant(token: str) -> Any:
     if token.startswith("'"):
         return token[1:-1].replace("\\'", "'")
-    if token in ("true", "false"):
-        return token == "true"
+    if token in _BOOLEANS:
+        return _BOOLEANS[token]
     raise Unreadable(f"{token!r} is no constant that is understood")
 
 
@@ -278,9 +282,7 @@ def _has_extension(value: Any, url: str) -> bool:
     )
 
 
-def _filtered(
-    found: list[Place], text: str, test: Callable[[Any], bool]
-) -> list[Place]:
+def _filtered(found: list[Place], text: str, test: Callable[[Any], bool]) -> list[Place]:
     def keep(value: Any) -> Iterator[Any]:
         if test(value):
             yield value
@@ -336,9 +338,7 @@ def _child(found: list[Place], name: str) -> list[Place]:
         for full in names:
             type_, many = elements[full]
             made.append(
-                replace(
-                    place, steps=(*place.steps, full), type=type_, many=place.many or many
-                )
+                replace(place, steps=(*place.steps, full), type=type_, many=place.many or many)
             )
     if not made:
         types = ", ".join(sorted({place.type for place in found})) or "nothing"

@@ -104,7 +104,11 @@ class Includes:
                 for value in reached(body, place):
                     _, text = referred(value)
                     local = local_of(text.removeprefix(self._base))
-                    if local and wanted.target in ("", local[0]) and place.target in ("", local[0]):
+                    if (
+                        local
+                        and wanted.target in ("", local[0])
+                        and place.target in ("", local[0])
+                    ):
                         yield types.NUMBERS[local[0]], row_id(*local)
 
 

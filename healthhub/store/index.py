@@ -112,9 +112,7 @@ def _way(parameter: Parameter) -> str:
     return "phonetic" if parameter.name == "phonetic" else parameter.kind
 
 
-def _take(
-    resource_type: str, place: Place, way: str, sharing: list[Parameter]
-) -> Take | None:
+def _take(resource_type: str, place: Place, way: str, sharing: list[Parameter]) -> Take | None:
     path = place.path
     if path in ("id", "meta.lastUpdated"):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,11 @@ def parameters(resource_type: str) -> tuple[Parameter, ...]:
                     found[row[0]] = made
     if resource_type:
         found["_source"] = Parameter(
-            "_source", "uri", "", expressions.places(resource_type, "Resource.meta.source")
+            "_source",
+            "uri",
+            "",
+            expressions.places(resource_type, "Resource.meta.source"),
+            bit=1 << len(found),
         )
     return tuple(found.values())
 
@@ -199,6 +203,13 @@ def _parameter(resource_type: str, row: list[Any], number: int) -> Parameter | N
     )
     if not places:
         return None
+    if kind == "reference" and not targets:
+        targets = ["*"]
+    if len(targets) == 1 and targets != ["*"]:
+        places = tuple(
+            replace(place, target=targets[0]) if place.type == "Resource" else place
+            for place in places
+        )
     narrowed = {place.target for place in places}
     if "" not in narrowed:
         targets = sorted(narrowed)

@@ -80,9 +80,7 @@ def named(
 
 
 def _allows(parameter: Parameter, place: Place, modifier: str, kind: str) -> bool:
-    return (
-        modifier in ("", kind) and place.target in ("", kind) and kind in parameter.targets
-    )
+    return modifier in ("", kind) and place.target in ("", kind) and kind in parameter.targets
 
 
 def _addresses(place: Place, text: str, context: Context) -> Iterator[int]:
@@ -121,9 +119,7 @@ def patients_named(
                     yield row_id(kind, fhir_id)
 
 
-def forward(
-    clauses: Clauses, parameter: Parameter, target: Clauses
-) -> Condition:
+def forward(clauses: Clauses, parameter: Parameter, target: Clauses) -> Condition:
     """Rows whose reference leads to a row that meets the target's conditions.
 
     The members of a golden patient count as it does.
@@ -137,14 +133,16 @@ def forward(
         if target.type == "Patient":
             keys = covering(f"select {there}.id {met}")
             if parameter.keyed(place, clauses.type):
-                found.append(Condition(f"{row}.patient_key in ({keys})"))  # noqa: S608
+                found.append(Condition(f"{row}.patient_key in ({keys})"))
                 continue
             ids = f"select k.id from ({keys}) k"  # noqa: S608
-            met_ids = f"{ids.replace('k.id', reference_sql(clauses, place, target.type, 'k.id'))}"
+            met_ids = (
+                f"{ids.replace('k.id', reference_sql(clauses, place, target.type, 'k.id'))}"
+            )
             found.append(Condition(f"{row}.tokens && array({met_ids})"))
             continue
         hashed = reference_sql(clauses, place, target.type, f"{there}.id")
-        found.append(Condition(f"{row}.tokens && array(select {hashed} {met})"))  # noqa: S608
+        found.append(Condition(f"{row}.tokens && array(select {hashed} {met})"))
     return either(found)
 
 
@@ -162,9 +160,7 @@ def covering(keys: str) -> str:
     )
 
 
-def backward(
-    clauses: Clauses, parameter: Parameter, source: Clauses
-) -> Condition:
+def backward(clauses: Clauses, parameter: Parameter, source: Clauses) -> Condition:
     """Rows that a row which meets the source's conditions refers to.
 
     A golden patient is referred to where one of its members is.
@@ -196,7 +192,9 @@ def _referred(clauses: Clauses, place: Place, source: Clauses, where: str) -> Co
     row, there = clauses.row, source.row
     hashed = reference_sql(clauses, place, clauses.type, f"{row}.id")
     if clauses.driven:
-        met = f"select from resource {there} where {there}.tokens && array[{hashed}] and {where}"  # noqa: S608
+        met = (
+            f"select from resource {there} where {there}.tokens && array[{hashed}] and {where}"
+        )
         return Condition(f"exists ({met})", driven=False)
     met = f"select unnest({there}.tokens) from resource {there} where {where}"  # noqa: S608
     return Condition(f"{hashed} in ({met})", driven=False)

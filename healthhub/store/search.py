@@ -12,14 +12,14 @@ from psycopg import AsyncConnection, Connection
 from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
-from healthhub.errors import InvalidRequest, NotFound, TooCostly
+from healthhub.errors import InvalidRequest, NotFound, TooCostly, UnknownParameter
 from healthhub.model.resource import Stored
 from healthhub.store import criteria, lookups, rows, types
 from healthhub.store.conditions import Clauses, Context, Unresolved
 from healthhub.store.criteria import COMPARTMENT
 from healthhub.store.cursor import Order, order_of, place_of, place_text
 from healthhub.store.includes import Includes
-from healthhub.store.parameters import CONTROL, Parameter, named, parameters
+from healthhub.store.parameters import CONTROL, Parameter, parameters
 from healthhub.store.query import Page as SearchPage
 from healthhub.store.query import Query, Row, afetch, fetch
 
@@ -71,6 +71,11 @@ class _Search:
                 self._control(bare, value)
             else:
                 criteria.add(self.clauses, name, value, context)
+        if not (resource_type or len(self.clauses.sql) > 1):
+            raise InvalidRequest(
+                "a search of all types needs _type, _id or another parameter of all types",
+                expression="_type",
+            )
         self.order = order_of(self.clauses, self.control.get("_sort", ""))
 
     def _control(self, name: str, value: str) -> None:
@@ -83,7 +88,8 @@ class _Search:
     def _types(self, value: str) -> None:
         if self.clauses.type:
             raise InvalidRequest(
-                "_type belongs to a search of all types, at the base address", expression="_type"
+                "_type belongs to a search of all types, at the base address",
+                expression="_type",
             )
         names = value.split(",")
         for name in names:
@@ -103,6 +109,10 @@ class _Search:
         text = self.control.get("_count", str(USUAL))
         if not re.fullmatch(r"\d{1,9}", text):
             raise InvalidRequest("_count must be a whole number", expression="_count")
+        if self.control.get("_summary", "false") not in ("count", "false"):
+            raise InvalidRequest(
+                "_summary is count or false in a search", expression="_summary"
+            )
         return 0 if self.control.get("_summary") == "count" else min(int(text), MOST)
 
     def few(self) -> Query[bool]:
@@ -121,7 +131,9 @@ class _Search:
         total = self._total(where)
         if count == 0:
             return Query(
-                f"select {total}", clauses.values, lambda found: SearchPage([], total=found[0][0])
+                f"select {total}",
+                clauses.values,
+                lambda found: SearchPage([], total=found[0][0]),
             )
         if "_cursor" in self.control:
             where += f" and {place_of(clauses, order, self.control['_cursor'])}"
@@ -147,7 +159,9 @@ class _Search:
         return SearchPage(
             [rows.stored(row) for row in page],
             next=None if last is None else place_text(last[1], last[8 : 8 + len(order.keys)]),
-            total=page[0][-1] if page else (0 if asked and "_cursor" not in self.control else None),
+            total=page[0][-1]
+            if page
+            else (0 if asked and "_cursor" not in self.control else None),
         )
 
 
@@ -160,6 +174,27 @@ def patient_references(resource_type: str, params: Params, base_url: str = "") -
         if name.partition(":")[0] not in CONTROL
         for key in criteria.patients_named(resource_type, name, value, context)
     }
+
+
+def understood(
+    resource_type: str, params: Params, base_url: str = ""
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The parameters that the hub knows, and the names of the others.
+
+    For a client that would rather have those left out than the search refused.
+    """
+    kept: list[tuple[str, str]] = []
+    others: list[str] = []
+    for pair in params:
+        try:
+            _Search(resource_type, [pair], Context(base_url))
+        except UnknownParameter:
+            others.append(pair[0])
+            continue
+        except InvalidRequest:  # it is known; what is wrong with it is told by the search
+            pass
+        kept.append(pair)
+    return kept, others
 
 
 def run(

@@ -78,7 +78,9 @@ def of_date(clauses: Clauses, parameter: Parameter, modifier: str, value: str) -
             continue
         prefix, low, high = period(parameter, text)
         if parameter.name == "_lastUpdated":
-            found.append(_compared(clauses, prefix, f"{row}.updated", f"{row}.updated", low, high))
+            found.append(
+                _compared(clauses, prefix, f"{row}.updated", f"{row}.updated", low, high)
+            )
         else:
             start, end = f"{row}.at_start", f"{row}.at_end"
             one = _compared(clauses, prefix, start, end, low, high)
@@ -134,9 +136,7 @@ def dated(parameter: Parameter, text: str) -> Amount:
     return Amount(prefix, None, micros(low), micros(high))
 
 
-def of_quantity(
-    clauses: Clauses, parameter: Parameter, modifier: str, value: str
-) -> Condition:
+def of_quantity(clauses: Clauses, parameter: Parameter, modifier: str, value: str) -> Condition:
     """``number``, ``number|system|code`` or ``number||unit``; UCUM units are converted."""
     if modifier:
         raise unknown_modifier(parameter, modifier)
@@ -224,7 +224,7 @@ def among(clauses: Clauses, fields: list[str], asked: list[Amount]) -> str:
                 ways.append(_fits(clauses, fields, prefix, named, fitting))
     spans = f"{clauses.row}.spans"
     return (
-        f"exists (select from generate_series(1, cardinality({spans}), 3) i"  # noqa: S608
+        f"exists (select from generate_series(1, cardinality({spans}), 3) i"
         f" where {' or '.join(ways)})"
     )
 
@@ -247,7 +247,7 @@ def _fits(
     keys, lows, highs = (clauses.value(list(column)) for column in zip(*rows, strict=True))
     names = {"s": f"{spans}[i+1]", "e": f"{spans}[i+2]", "lo": "u.lo", "hi": "u.hi"}
     return (
-        f"({key} = any({keys}::bigint[]) and exists (select from"  # noqa: S608
+        f"({key} = any({keys}::bigint[]) and exists (select from"
         f" unnest({keys}::bigint[], {lows}::bigint[], {highs}::bigint[]) u(k, lo, hi)"
         f" where u.k = {key} and {compared.format(**names)}))"
     )

@@ -50,7 +50,11 @@ def of_date(value: Any) -> Iterator[Amount]:
     """The span of a date."""
     start, end = span_of(value)
     if start is not None or end is not None:
-        yield "", LOWEST if start is None else micros(start), HIGHEST if end is None else micros(end)
+        yield (
+            "",
+            LOWEST if start is None else micros(start),
+            HIGHEST if end is None else micros(end),
+        )
 
 
 def of_number(value: Any) -> Iterator[Amount]:

@@ -90,6 +90,10 @@ def _tokens(
                 ]
     if found:
         rest.append(overlap(clauses, found))
+    if not rest and any(system and not code for system, code in asked):
+        raise InvalidRequest(
+            f"{parameter.name} holds plain codes; name the code too", expression=parameter.name
+        )
     return either(rest)
 
 
@@ -104,11 +108,7 @@ def code_tokens(
             yield token(place.path, code if system is None else f"{system}|{code}")
         if place.type != "Extension":
             return
-    if system and not code:
-        raise InvalidRequest(
-            f"{parameter.name} holds plain codes; name the code too", expression=parameter.name
-        )
-    if _fits(resource_type, place, system):
+    if code and _fits(resource_type, place, system):
         yield token(place.path, ANY_SYSTEM + code)
 
 
@@ -203,9 +203,7 @@ def _by_words(clauses: Clauses, fields: list[str], starts: list[str]) -> Conditi
     )
 
 
-def of_string(
-    clauses: Clauses, parameter: Parameter, modifier: str, value: str
-) -> Condition:
+def of_string(clauses: Clauses, parameter: Parameter, modifier: str, value: str) -> Condition:
     """Strings that begin so; :exact the very characters, :contains anywhere."""
     texts = [plain(text) for text in alternatives(parameter.name, value)]
     if modifier not in ("", "exact", "contains"):

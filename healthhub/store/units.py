@@ -46,7 +46,15 @@ radiation dose: Gy=1 cGy=1e-2 mGy=1e-3 Sv=1 mSv=1e-3
 """
 _MASSES = {"kg": "1e3", "g": "1", "mg": "1e-3", "ug": "1e-6", "ng": "1e-9", "pg": "1e-12"}
 _MOLES = {"mol": "1", "mmol": "1e-3", "umol": "1e-6", "nmol": "1e-9", "pmol": "1e-12"}
-_VOLUMES = {"L": "1", "l": "1", "dL": "1e-1", "dl": "1e-1", "mL": "1e-3", "ml": "1e-3", "uL": "1e-6"}
+_VOLUMES = {
+    "L": "1",
+    "l": "1",
+    "dL": "1e-1",
+    "dl": "1e-1",
+    "mL": "1e-3",
+    "ml": "1e-3",
+    "uL": "1e-6",
+}
 _KELVIN = Decimal("273.15")
 _OFFSETS = {
     "K": (Decimal(1), Decimal(0)),
@@ -93,7 +101,9 @@ def plain(code: str) -> str:
     return _ANNOTATION.sub("", code) or "1"
 
 
-def equal_amounts(low: Decimal, high: Decimal, code: str) -> Iterator[tuple[str, Decimal, Decimal]]:
+def equal_amounts(
+    low: Decimal, high: Decimal, code: str
+) -> Iterator[tuple[str, Decimal, Decimal]]:
     """The same amounts in each unit that they can be converted to, the unit itself first."""
     yield code, low, high
     unit = _units().get(code)

@@ -48,6 +48,8 @@ for path, method, interaction in (
     ("/{type}/{id}/_history", "GET", history),
     ("/_history", "GET", history_of_all),
     ("/{type}/_history", "GET", history_of_type),
+    ("/{kind}/{id}/{type}/_search", "POST", search_by_post),
+    ("/{kind}/{id}/{type}", "GET", search),
     ("/{type}/{id}", "GET", read),
     ("/{type}/{id}", "PUT", update),
     ("/{type}/{id}", "PATCH", patch),
@@ -59,6 +61,9 @@ for path, method, interaction in (
     ("/{type}", "DELETE", delete_conditionally),
     ("", "POST", bundle),
     ("/", "POST", bundle),
+    ("", "GET", search),
+    ("/", "GET", search),
+    ("/_search", "POST", search_by_post),
 ):
     router.add_route(f"/fhir{path}", interaction, methods=[method])
 router.add_route("/fhir", unknown, methods=ALL)

@@ -16,8 +16,6 @@ from healthhub.serve.fhir.operations import offered
 from healthhub.subscriptions import topics
 
 RELEASED = "2026-11-24"
-_KINDS = {"identifier": "token", "phone": "token"}
-"""The store's finer kinds, as the specification calls them."""
 _INTERACTIONS = (
     "read",
     "vread",
@@ -103,12 +101,9 @@ def _resource(name: str) -> dict[str, object]:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
     }
-    known = holdings.parameters(name)
-    includes = [f"{name}:{one.name}" for one in known if one.kind == "reference"]
-    if includes:
-        described["searchInclude"] = includes
-    if known:
-        described["searchParam"] = [_parameter(one) for one in known]
+    described["searchInclude"] = ["*", *_links(name)]
+    described["searchRevInclude"] = list(_links_to(name))
+    described["searchParam"] = [_parameter(one) for one in holdings.parameters(name)]
     ours = [_EXPORTS[name]] if name in _EXPORTS else []
     if name == "Subscription":
         described["extension"] = [
@@ -119,6 +114,25 @@ def _resource(name: str) -> dict[str, object]:
     return described
 
 
+def _links(name: str) -> list[str]:
+    return [
+        f"{name}:{one.name}" for one in holdings.parameters(name) if one.kind == "reference"
+    ]
+
+
+@lru_cache(maxsize=256)
+def _links_to(name: str) -> tuple[str, ...]:
+    """The references of any type that may lead to this one."""
+    return tuple(
+        f"{other}:{one.name}"
+        for other in holdings.TYPES
+        for one in holdings.parameters(other)
+        if one.kind == "reference" and name in one.targets
+    )
+
+
 def _parameter(one: holdings.Parameter) -> dict[str, str]:
-    made = {"name": one.name, "type": _KINDS.get(one.kind, one.kind)}
-    return made | ({"documentation": one.doc} if one.doc else {})
+    made = {"name": one.name, "type": one.kind}
+    if one.definition:
+        made["definition"] = holdings.DEFINITIONS + one.definition
+    return made

@@ -1,21 +1,26 @@
-"""search: GET [base]/[type]?... and POST [base]/[type]/_search.
+"""search: GET [base]/[type]?..., POST [base]/[type]/_search, and the same within a compartment
+(GET [base]/Patient/[id]/[type]) or over all types (GET [base]?_type=...).
 
 http://hl7.org/fhir/R4/http.html#search
 """
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, quote, urlencode
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healthhub.errors import InvalidRequest, UnsupportedMedia
+from healthhub.access import holdings
+from healthhub.errors import InvalidRequest, NotFound, UnsupportedMedia
 from healthhub.serve.fhir import answer
-from healthhub.serve.fhir.asked import FORM, Asked, asked, form_of, type_of
+from healthhub.serve.fhir.asked import FORM, Asked, asked, form_of, id_of, type_of
 
 CURSOR = "_cursor"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
+Params = Sequence[tuple[str, str]]
 
 
 async def search(request: Request) -> Response:
@@ -43,24 +48,95 @@ async def search_by_post(request: Request) -> Response:
     )
 
 
-async def _found(
-    request: Request, ask: Asked, params: tuple[tuple[str, str], ...], pretty: bool
-) -> Response:
-    type_ = type_of(request)
-    asked_for = [(name, value) for name, value in params if name not in FORM]
-    page = await ask.door.search(ask.who, ask.why, type_, asked_for, ask.base)
+async def _found(request: Request, ask: Asked, params: Params, pretty: bool) -> Response:
+    type_, place, within = _where(request)
+    wanted = [(name, value) for name, value in params if name not in FORM]
+    _refuse_parts(wanted)
+    left_out: list[str] = []
+    if _lenient(request):
+        wanted, left_out = holdings.understood(type_, wanted, ask.base)
+    page = await ask.door.search(ask.who, ask.why, type_, [*within, *wanted], ask.base)
     entries = answer.entries(ask.base, page.matches, "match")
     entries += answer.entries(ask.base, page.included, "include")
-    kept = [(name, value) for name, value in params if name != CURSOR]
-    links = [("self", _url(ask.base, type_, params))]
+    if left_out:
+        entries.append(_outcome(left_out))
+    used = [(name, value) for name, value in params if name not in left_out]
+    kept = [(name, value) for name, value in used if name != CURSOR]
+    links = [("self", _url(ask.base, place, used))]
     if page.next is not None:
-        links.append(("next", _url(ask.base, type_, [*kept, (CURSOR, page.next)])))
+        links.append(("next", _url(ask.base, place, [*kept, (CURSOR, page.next)])))
     body = answer.bundle("searchset", entries, links, page.total)
     made = answer.of_json(ask, answer.indented(body) if pretty and not ask.pretty else body)
     made.headers["cache-control"] = "private, no-store"
     return made
 
 
-def _url(base: str, type_: str, params: object) -> str:
-    query = urlencode(list(params), safe=":/|,$")  # type: ignore[call-overload]
-    return f"{base}/{type_}?{query}" if query else f"{base}/{type_}"
+def _where(request: Request) -> tuple[str, str, list[tuple[str, str]]]:
+    """The type searched for (empty for all), its address, and the compartment's condition."""
+    if "type" not in request.path_params:
+        return "", "", []
+    if "kind" not in request.path_params:
+        type_ = type_of(request)
+        return type_, type_, []
+    kind, fhir_id = request.path_params["kind"], id_of(request)
+    if kind not in holdings.compartments():
+        raise NotFound(
+            f"{kind[:64]!r} has no compartment; {', '.join(holdings.compartments())} have"
+        )
+    if request.path_params["type"] == "*":
+        raise InvalidRequest(
+            f"name a type after {kind}/{fhir_id}; all of a patient's record is given by "
+            "Patient/[id]/$everything",
+            expression="type",
+        )
+    type_ = type_of(request)
+    return type_, f"{kind}/{fhir_id}/{type_}", [(holdings.COMPARTMENT, f"{kind}/{fhir_id}")]
+
+
+def _refuse_parts(params: Params) -> None:
+    """Only whole resources are given: a part would have to be marked so, and read twice."""
+    for name, value in params:
+        if (name == "_summary" and value not in ("count", "false")) or name == "_elements":
+            raise InvalidRequest(
+                f"{name} gives parts of resources, which a search here does not; leave it out, "
+                "or ask for _summary=count",
+                expression=name,
+            )
+
+
+def _lenient(request: Request) -> bool:
+    """Whether what is not understood is to be left out (Prefer: handling=lenient).
+
+    http://hl7.org/fhir/R4/search.html#errors
+    """
+    for part in request.headers.get("prefer", "").replace(";", ",").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "handling":
+            if value not in ("strict", "lenient"):
+                raise InvalidRequest(
+                    "Prefer: handling= is strict or lenient", expression="Prefer"
+                )
+            return value == "lenient"
+    return False
+
+
+def _outcome(left_out: Sequence[str]) -> bytes:
+    """The entry that tells what was left out."""
+    issues = [
+        {
+            "severity": "warning",
+            "code": "not-supported",
+            "details": {
+                "text": f"the parameter {name[:64]!r} was left out: it is not known here"
+            },
+        }
+        for name in dict.fromkeys(left_out)
+    ]
+    outcome = {"resourceType": "OperationOutcome", "issue": issues}
+    return orjson.dumps({"resource": outcome, "search": {"mode": "outcome"}})
+
+
+def _url(base: str, place: str, params: Params) -> str:
+    query = urlencode(list(params), safe=":/|,$")
+    address = f"{base}/{quote(place)}" if place else base
+    return f"{address}?{query}" if query else address
