@@ -43,8 +43,6 @@ create index resource_tokens on resource using gin (tokens) with (fastupdate = o
 
 -- By clinical date: the newest of a whole population, or those within a time.
 create index resource_at on resource (type, at_end) where at_end is not null;
-create index resource_updated on resource using brin (updated timestamptz_minmax_multi_ops)
-    with (pages_per_range = 32, autosummarize = on);
 
 create table resource_history (
     patient_key uuid not null,
