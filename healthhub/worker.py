@@ -9,7 +9,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import psycopg
@@ -46,12 +46,12 @@ def run(settings: Settings, dsn: str, stop: threading.Event | None = None) -> No
     os.nice(NICENESS)
     converters = converters_of(settings)
     _spare_the_collector()
-    failures = 0
+    failures, at_hand = 0, keep.AtHand()
     while not stop.is_set():
         try:
             with _connect(dsn) as conn:
                 failures = 0
-                Worker(conn, converters, settings).work(stop)
+                Worker(conn, converters, settings, at_hand).work(stop)
         except psycopg.OperationalError as error:
             failures += 1
             pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
@@ -106,9 +106,15 @@ class Worker:
     """The loop of one worker on one connection, which also holds its lanes."""
 
     def __init__(
-        self, conn: psycopg.Connection, converters: Mapping[str, Convert], settings: Settings
+        self,
+        conn: psycopg.Connection,
+        converters: Mapping[str, Convert],
+        settings: Settings,
+        at_hand: keep.AtHand,
     ) -> None:
         self._conn = conn
+        self._at_hand = at_hand
+        at_hand.open(conn)
         self._converters = converters
         self._settings = settings
         self._lanes = keep.Lanes(conn)
@@ -127,6 +133,7 @@ class Worker:
                     pass
         self._tell()
         self._lanes.release()
+        self._at_hand.close(self._conn)
 
     def step(self) -> bool:
         """Claim and process one batch; False when nothing waits."""
@@ -137,9 +144,22 @@ class Worker:
             self._after, self._older = 0, again
             return again
         self._moved = True
-        attempts = self._settings.pipeline.max_attempts
-        self._tally.add(process(self._conn, batch, self._converters, attempts))
+        for piece, deaths in self._at_hand.pieces(self._conn, batch):
+            self._take(piece, deaths)
         return True
+
+    def _take(self, piece: Sequence[Message], deaths: int) -> None:
+        """Process a batch, or a message alone over which workers have died."""
+        if deaths < keep.MOST_DEATHS:
+            self._at_hand.note(self._conn, piece)
+            attempts = self._settings.pipeline.max_attempts
+            self._tally.add(process(self._conn, piece, self._converters, attempts))
+        else:
+            log.error("message %d is parked: %d workers died over it", piece[0].id, deaths)
+            parked = keep.park(self._conn, {piece[0].id: [keep.fatal(deaths)]})
+            self._tally.add(Tally(parked=len(parked)))
+        if deaths:
+            self._at_hand.acquit(self._conn, piece[0].id)
 
     def _claim(self, limit: int) -> list[Message]:
         """What has just come and what is older, half and half while there is both: a large
@@ -160,6 +180,7 @@ class Worker:
     def _keep_house(self) -> None:
         now = time.monotonic()
         if now - self._rebalanced > REBALANCE_SECONDS:
+            self._at_hand.look(self._conn)
             self._lanes.rebalance()
             self._rebalanced = now
         if now - self._rescanned > RESCAN_SECONDS:

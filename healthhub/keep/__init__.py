@@ -1,6 +1,7 @@
 """Raw messages: durable, replayable, each in exactly one state."""
 
 from healthhub.keep.admission import admit, reject, via
+from healthhub.keep.at_hand import MOST_DEATHS, AtHand, fatal
 from healthhub.keep.choice import Choice
 from healthhub.keep.keeper import Keeper
 from healthhub.keep.lanes import APPLICATION, Lanes, workers_here
@@ -11,7 +12,9 @@ from healthhub.keep.replay import ignore, matching, replay
 
 __all__ = [
     "APPLICATION",
+    "MOST_DEATHS",
     "Act",
+    "AtHand",
     "Choice",
     "Counts",
     "Keeper",
@@ -23,6 +26,7 @@ __all__ = [
     "claim",
     "claim_older",
     "counts",
+    "fatal",
     "find",
     "finding_counts",
     "findings",
