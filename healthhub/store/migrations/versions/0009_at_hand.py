@@ -1,9 +1,9 @@
-"""Revision 0008: what workers have at hand, and the messages over which workers died."""
+"""Revision 0009: what workers have at hand, and the messages over which workers died."""
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
