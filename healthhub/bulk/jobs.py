@@ -15,6 +15,7 @@ from healthhub.errors import NotFound, TooMany
 
 Connection = psycopg.Connection[Any]
 Kind = Literal["export", "import"]
+APPLICATION = "healthhub bulk"
 LOCK = 0x42554C4B
 """First key of the advisory lock that the process at work on a job holds ("BULK" in ASCII)."""
 

@@ -112,7 +112,7 @@ def _sweep(conn: psycopg.Connection, settings: Settings) -> None:
 def connect(dsn: str) -> psycopg.Connection:
     """A connection that commits each statement by itself."""
     conn = psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, application_name="healthhub bulk"
+        dsn, autocommit=True, connect_timeout=5, application_name=jobs.APPLICATION
     )
     conn.execute("set jit = off")
     return conn

@@ -10,7 +10,9 @@ import httpx
 import psycopg
 
 from healthhub import keep, postgres, settings
+from healthhub.bulk import jobs
 from healthhub.settings import Settings
+from healthhub.subscriptions import table
 
 HELP = "say whether a part that runs here is well (status 0) or not (status 1)"
 SECONDS = 5.0
@@ -54,19 +56,32 @@ def mllp(loaded: Settings) -> str:
 
 def worker(loaded: Settings) -> str:
     """What is wrong with the workers of this machine; empty when one of them works."""
+    return _asking(loaded, keep.APPLICATION, "no worker")
+
+
+def bulk(loaded: Settings) -> str:
+    """What is wrong with the bulk process of this machine; empty when it works."""
+    return _asking(loaded, jobs.APPLICATION, "no bulk process")
+
+
+def notify(loaded: Settings) -> str:
+    """What is wrong with the process of subscriptions; empty when it works or stands by."""
+    return _asking(loaded, table.APPLICATION, "no process of subscriptions")
+
+
+def _asking(loaded: Settings, application: str, who: str) -> str:
     try:
         with (
             postgres.running(loaded) as dsn,
             psycopg.connect(dsn, connect_timeout=int(SECONDS)) as connection,
         ):
-            return (
-                "" if keep.workers_here(connection) else "no worker has asked for work lately"
-            )
+            found = keep.workers_here(connection, application)
+            return "" if found else f"{who} has asked for work lately"
     except psycopg.Error as error:
         return f"the database does not answer ({type(error).__name__})"
 
 
-PARTS = {"web": web, "mllp": mllp, "worker": worker}
+PARTS = {"web": web, "mllp": mllp, "worker": worker, "bulk": bulk, "notify": notify}
 
 
 def _reachable(host: str) -> str:

@@ -30,8 +30,8 @@ def lane_of(key: int) -> int:
     return key % LANES
 
 
-def workers_here(conn: psycopg.Connection) -> int:
-    """Workers that came from where ``conn`` came from (the same machine or container) and have
+def workers_here(conn: psycopg.Connection, application: str = APPLICATION) -> int:
+    """Workers (or processes of another name) that came from where ``conn`` came from (the same machine or container) and have
     asked for something within QUIET_SECONDS."""
     row = conn.execute(
         """select count(*) from pg_stat_activity as worker, pg_stat_activity as mine
@@ -40,7 +40,7 @@ def workers_here(conn: psycopg.Connection) -> int:
              and worker.client_addr is not distinct from mine.client_addr
              and (worker.state = 'active'
                   or worker.state_change > clock_timestamp() - make_interval(secs => %s))""",
-        (APPLICATION, QUIET_SECONDS),
+        (application, QUIET_SECONDS),
     ).fetchone()
     return 0 if row is None else row[0]
 

@@ -32,6 +32,8 @@ BATCH = 500
 IDLE_SECONDS = 0.25
 """How long a change may wait before anybody looks."""
 PRUNE_SECONDS = 3600.0
+STANDBY_SECONDS = 2.0
+"""How soon another takes the place of one that died."""
 POOL = 8
 
 Connection = psycopg.Connection[Any]
@@ -42,14 +44,16 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
     failures = 0
     while not stop.is_set():
         try:
-            with psycopg.connect(
-                dsn, autocommit=True, application_name="healthhub notify"
-            ) as conn:
+            with (
+                psycopg.connect(
+                    dsn, autocommit=True, application_name=table.APPLICATION
+                ) as conn,
+                ExitStack() as stack,
+            ):
                 failures = 0
-                if not _alone(conn):
-                    stop.wait(2)
-                    continue
-                with ExitStack() as stack:
+                while not stop.is_set() and not _alone(conn):
+                    stop.wait(STANDBY_SECONDS)
+                if not stop.is_set():
                     Notifier(conn, settings, dsn, stack).work(stop)
         except psycopg.OperationalError as error:
             failures += 1

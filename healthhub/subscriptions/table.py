@@ -15,6 +15,7 @@ from healthhub.store import types
 from healthhub.subscriptions.wanted import Wanted
 
 Connection = psycopg.Connection[Any]
+APPLICATION = "healthhub notify"
 
 
 @dataclass(frozen=True, slots=True)
