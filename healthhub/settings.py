@@ -61,6 +61,11 @@ class Source(Section):
         default="utf-8", description="Charset of bytes that do not declare one rightly."
     )
     zone: str = Field(default="Asia/Shanghai", description="Zone of times without an offset.")
+    accept_processing: tuple[str, ...] = Field(
+        default=("P",),
+        description="MSH-11 of messages that enter records; others (T training, D debugging) "
+        "are parked. One without MSH-11 counts as P.",
+    )
     addresses: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), description="Networks that may send; empty means none but the loopback."
     )

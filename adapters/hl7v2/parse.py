@@ -129,7 +129,8 @@ def record(parsed: Parsed) -> Record:
         Segment(text[start : start + 3], text[start:end], index, split)
         for index, (start, end) in enumerate(parsed.bounds)
     )
-    return Record(_kind(segments), segments, parsed.codec)
+    processing = clean(part(segments[0].field(11), 0, 1, 1)) or ""
+    return Record(_kind(segments), segments, parsed.codec, processing.upper())
 
 
 def _kind(segments: tuple[Segment, ...]) -> str:

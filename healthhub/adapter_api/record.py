@@ -59,8 +59,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message that has been read. ``kind`` is ``ADT^A01``; ``charset`` the codec used."""
+    """A message that has been read. ``kind`` is ``ADT^A01``; ``charset`` the codec used;
+    ``processing`` what the message says it is for (MSH-11, HL7 table 0103: P production, T
+    training, D debugging), empty if it does not say."""
 
     kind: str
     segments: tuple[Segment, ...]
     charset: str = "utf-8"
+    processing: str = ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from healthhub.city.places import CITY
 
@@ -11,7 +12,7 @@ INSTITUTIONS: dict[str, dict[str, str]] = {
     "hospital-b": {"title": f"{CITY}中医医院", "kind": "hospital"},
     "maternity": {"title": f"{CITY}妇幼保健院", "kind": "hospital"},
 }
-SOURCES: dict[str, dict[str, str]] = {
+SOURCES: dict[str, dict[str, Any]] = {
     "hospital-a-his": {
         "institution": "hospital-a",
         "title": "市一医院 澜川HIS",
@@ -56,6 +57,8 @@ SOURCES: dict[str, dict[str, str]] = {
         "title": "市妇幼 清和平台",
         "mapping": "national/hl7v2",
         "sender": "QINGHE",
+        # outside tools try the hub as this source, with test messages too
+        "accept_processing": ["P", "T", "D"],
     },
 }
 
@@ -69,7 +72,7 @@ def settings() -> dict[str, Any]:
 
 
 def as_toml(tables: dict[str, Any]) -> str:
-    """Nested tables of texts, numbers and true or false, as TOML."""
+    """Nested tables of texts, numbers, true or false and lists of them, as TOML."""
     lines: list[str] = []
     _write(lines, tables, ())
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -91,5 +94,7 @@ def _literal(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_literal(each) for each in cast(Sequence[object], value))}]"
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'

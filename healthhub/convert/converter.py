@@ -46,6 +46,11 @@ class SourceSettings(Protocol):
         """Zone of times without an offset."""
         ...
 
+    @property
+    def accept_processing(self) -> tuple[str, ...]:
+        """Processing ids (MSH-11) of messages that enter records."""
+        ...
+
 
 class Converter:
     """Converts the messages of one source. Made once; it remembers nothing of a message but the
@@ -74,9 +79,13 @@ class Converter:
 
         Each draft has been checked against FHIR R4; one that fails is left out and told by a
         finding of severity error, which parks the message. Where the message states one resource
-        in several drafts of different weight, they are checked together.
+        in several drafts of different weight, they are checked together. A message that says
+        it is a test or training (HL7 v2.5.1, table 0103) makes nothing unless the source may
+        send such.
         """
         record = self._adapter.read(raw, self._source)
+        if record.processing and record.processing not in self._source.accept_processing:
+            return Converted((), (), (_not_for_records(record.processing, self.source_name),))
         run = self._compiled.run(self._context, record, message_id, received)
         drafts: list[Draft] = []
         for draft in run.drafts:
@@ -154,6 +163,18 @@ class _Locator:
         if found is None:
             found = self._spans[place] = self._adapter.locate(self._raw, self._source, place)
         return found
+
+
+def _not_for_records(processing: str, source: str) -> Finding:
+    what = {"T": "training", "D": "debugging"}.get(processing, "no production")
+    return Finding(
+        "error",
+        "not-production",
+        "MSH-11",
+        f"the message is marked {processing} ({what}), so nothing of it entered a record; if it "
+        f"is real, let its sender send P, or set sources.{source}.accept_processing, and replay",
+        value=processing,
+    )
 
 
 def _invalid(draft: Draft, error: Unprocessable) -> Finding:

@@ -30,6 +30,7 @@ class SampleSource:
     institution: str = "sample"
     namespace: str = "sample"
     zone: str = "Asia/Shanghai"
+    accept_processing: tuple[str, ...] = ("P", "T", "D")
 
 
 @dataclass(frozen=True, slots=True)

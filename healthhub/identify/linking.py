@@ -182,7 +182,8 @@ def _fresh(connection: Connection, cluster: Cluster, taken: set[UUID]) -> UUID:
 def _links(
     cluster: Cluster, person: UUID | None, evidence: Mapping[UUID, Evidence]
 ) -> list[Link]:
-    """The links of a cluster's patients, each with what ties it."""
+    """The links of a cluster's patients, each with what ties it and what keeps it apart from
+    others of its number."""
     known = _known(cluster, evidence)
     single = known[0] if len(known) == 1 else None
     links: list[Link] = []
@@ -193,5 +194,7 @@ def _links(
             if key in (tie.left, tie.right)
         )
         rules = sorted({rule for rule, _ in ties})
-        links.append(Link(key, person or single or key, " ".join(rules) or ALONE, tuple(ties)))
+        doubts = sorted((d.rule, str(d.right)) for d in cluster.doubts if d.left == key)
+        reasons = (*ties, *doubts)
+        links.append(Link(key, person or single or key, " ".join(rules) or ALONE, reasons))
     return links

@@ -51,7 +51,7 @@ def traced(record: Record, log: list[Place]) -> Record:
         twin.fields = segment.fields
         twin.log = log
         segments.append(twin)
-    return Record(record.kind, tuple(segments), record.charset)
+    return Record(record.kind, tuple(segments), record.charset, record.processing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Source:
     institution: str = "jcyy"
     namespace: str = ""
     zone: str = "Asia/Shanghai"
+    accept_processing: tuple[str, ...] = ("P",)
 
 
 def library(folder: Path, text: str = MAPPING) -> Library:

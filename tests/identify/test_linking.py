@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from people import arrive, draft, key, merge, number, persons
 from healthhub import identify
 from healthhub.errors import Gone
 from healthhub.identify.golden import is_golden
+from healthhub.identify.identity import check_character
 from healthhub.model.resource import Draft
 from healthhub.pipeline import direct
 from healthhub.store import query, reads
@@ -20,6 +22,15 @@ from healthhub.store import query, reads
 Connection = psycopg.Connection[Any]
 ONE = number(1)
 BORN = "1980-03-07"
+_STEM = "81000019800307001"
+PERMIT = _STEM + check_character(_STEM)
+"""A residence permit of Hong Kong."""
+
+
+def renamed(now: Draft, former: str) -> Draft:
+    """The same patient with a former name."""
+    names = [*now.body["name"], {"use": "old", "text": former}]
+    return replace(now, body={**now.body, "name": names})
 
 
 def patient(connection: Connection, key_: Any) -> dict[str, Any]:
@@ -35,8 +46,25 @@ def patient(connection: Connection, key_: Any) -> dict[str, Any]:
         (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "CHEN MEI", BORN)),
         (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "陈梅", "1900-01-01")),
         (draft("a", ONE.lower(), "买买提·艾力"), draft("b", ONE, "买买提艾力")),
+        (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "陈玫", BORN)),
+        (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "", BORN)),
+        (
+            draft("a", ONE, "陈招弟", BORN),
+            renamed(draft("b", ONE, "陈思涵", BORN), "陈招弟"),
+        ),
+        (draft("a", PERMIT, "陈梅", BORN), draft("b", PERMIT, "CHAN MUI", BORN)),
     ],
-    ids=["same", "name agrees", "birth date agrees", "default birth date", "spelling"],
+    ids=[
+        "same",
+        "name agrees",
+        "birth date agrees",
+        "default birth date",
+        "spelling",
+        "a character that sounds the same",
+        "birth date agrees and one has no name",
+        "former name",
+        "Hong Kong spelling",
+    ],
 )
 def test_same_number_and_agreeing_name_or_birth_date_is_one_person(
     connection: Connection, first: Draft, second: Draft
@@ -55,6 +83,9 @@ def test_same_number_and_agreeing_name_or_birth_date_is_one_person(
         (draft("a", ONE, "陈梅", BORN), draft("b", number(3), "陈梅", BORN)),
         (draft("a", "", "陈梅", BORN), draft("b", "", "陈梅", BORN)),
         (draft("a", ONE, "陈大", "2015-05-05"), draft("b", ONE, "陈二", "2015-05-05")),
+        (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "李小明", BORN)),
+        (draft("a", ONE, "陈建国", BORN), draft("b", ONE, "陈小明", BORN)),
+        (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "LI XIAOMING", BORN)),
         (draft("a", ONE, "无名氏", BORN), draft("b", ONE, "无名氏", BORN)),
         (draft("a", ONE, "陈梅", BORN), draft("b", ONE, "无名氏", BORN)),
         (draft("a", ONE, "陈梅之子", BORN), draft("b", ONE, "陈梅之子", BORN)),
@@ -70,6 +101,9 @@ def test_same_number_and_agreeing_name_or_birth_date_is_one_person(
         "twins with numbers of their own",
         "no number",
         "twins under their mother's number",
+        "a child under the mother's number and birth date",
+        "a child under the father's number and birth date",
+        "the same in pinyin",
         "two unknown patients",
         "an unknown patient with a found card",
         "newborns under their mother's name and number",
@@ -80,6 +114,34 @@ def test_all_else_stays_apart(connection: Connection, first: Draft, second: Draf
     arrive(connection, first)
     arrive(connection, second)
     assert persons(connection, "a", "b") == [{"a"}, {"b"}]
+
+
+def test_why_a_child_stays_apart_from_the_parent_is_kept_as_evidence(
+    connection: Connection,
+) -> None:
+    arrive(connection, draft("a", ONE, "陈梅", BORN), draft("b", ONE, "CHEN MEI", BORN))
+    arrive(connection, draft("c", ONE, "李小明", BORN))
+    assert persons(connection, "a", "b", "c") == [{"a", "b"}, {"c"}]
+    kept = connection.execute(
+        "select rule, evidence from person_link where patient_key = %s", (key("c"),)
+    ).fetchone()
+    first = min(key("a"), key("b"))
+    assert kept == ("alone", [["number+birth, names differ", str(first)]])
+    evidence = connection.execute(
+        "select evidence from person_link where patient_key = %s", (key("a"),)
+    ).fetchone()
+    assert evidence == (
+        [["number+birth", str(key("b"))], ["number+birth, names differ", str(key("c"))]],
+    )
+
+
+def test_a_child_who_comes_first_never_takes_the_nameless_record_of_the_parent(
+    connection: Connection,
+) -> None:
+    arrive(connection, draft("a", ONE, "李小明", BORN), draft("b", ONE, "", BORN))
+    assert persons(connection, "a", "b") == [{"a", "b"}]
+    arrive(connection, draft("c", ONE, "陈梅", BORN))
+    assert persons(connection, "a", "b", "c") == [{"a"}, {"b"}, {"c"}]
 
 
 def test_the_golden_patient_links_its_members_and_carries_the_best_of_each(
