@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -27,32 +27,33 @@ def parties(names: Mapping[K, Sequence[str]], *, romanised: bool = True) -> list
     for key, own in names.items():
         for name in own:
             bearers.setdefault(name, []).append(key)
-    chinese = sorted(filter(is_chinese, bearers))
-    letters = sorted(bearers.keys() - set(chinese))
-    if chinese and not romanised:
-        letters = []
-    joined = _Joined([*chinese, *letters])
-    sounds: dict[tuple[str, ...], str] = {}
-    for name in chinese:
-        joined.join(name, sounds.setdefault(syllables(name), name))
-        for part in _parts(name):
-            if part in bearers:
-                joined.join(name, part)
-        for spelling in spellings(name):
-            if spelling in letters:
-                joined.join(name, spelling)
-    for place, name in enumerate(letters):
-        for other in letters[:place]:
-            if _letters_within(name, other):
-                joined.join(name, other)
+    joined = _joined(bearers.keys(), romanised=romanised)
     for own in names.values():
         known = [name for name in own if name in joined.root]
         for name in known[1:]:
             joined.join(known[0], name)
     found: dict[str, dict[K, None]] = {}
-    for name in (*chinese, *letters):
+    for name in joined.root:
         found.setdefault(joined.find(name), {}).update(dict.fromkeys(bearers[name]))
     return [list(party) for party in found.values()]
+
+
+def _joined(names: Collection[str], *, romanised: bool) -> _Joined:
+    """The names that can be compared, joined where they are alike."""
+    chinese = sorted(filter(is_chinese, names))
+    letters = [] if chinese and not romanised else sorted(set(names) - set(chinese))
+    joined = _Joined([*chinese, *letters])
+    sounds: dict[tuple[str, ...], str] = {}
+    for name in chinese:
+        joined.join(name, sounds.setdefault(syllables(name), name))
+        for other in (*_parts(name), *spellings(name)):
+            if other in joined.root:
+                joined.join(name, other)
+    for place, name in enumerate(letters):
+        for other in letters[:place]:
+            if _letters_within(name, other):
+                joined.join(name, other)
+    return joined
 
 
 def is_chinese(name: str) -> bool:
