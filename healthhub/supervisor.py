@@ -43,6 +43,7 @@ def run(settings: Settings, parts: Iterable[str]) -> int:
             assert dsn is not None  # noqa: S101 - one of the two is there
             database.migrate(dsn)
             log.info("the schema is at revision %s", database.newest())
+            _publish(dsn, settings)
             environ = {} if server is None else {"HEALTHHUB_DATABASE_URL": dsn}
             children = _children(settings, tuple(parts), web, environ)
             for child in children:
@@ -57,6 +58,14 @@ def run(settings: Settings, parts: Iterable[str]) -> int:
             if server is not None:
                 server.leave()
     return 0
+
+
+def _publish(dsn: str, settings: Settings) -> None:
+    """What it needs is imported here, as this process lives long and needs it once."""
+    from healthhub.publish import publish
+
+    count = publish(dsn, settings.mappings_dir)
+    log.info("%d profiles and code systems of the hub are in the store", count)
 
 
 def _children(

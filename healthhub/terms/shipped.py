@@ -15,6 +15,7 @@ from typing import Any
 
 import zstandard
 
+from healthhub.errors import MappingError
 from healthhub.terms.code_system import CodeSystem
 
 Body = dict[str, Any]
@@ -36,8 +37,15 @@ def of_nation(mappings: Path) -> Mapping[Key, Body]:
     """The resources of mappings/national/profiles by (resource type, address)."""
     found: dict[Key, Body] = {}
     for path in sorted((mappings / "national" / "profiles").glob("*.json")):
-        body = json.loads(path.read_text(encoding="utf-8"))
-        found[body["resourceType"], body["url"]] = body
+        try:
+            body = json.loads(path.read_text(encoding="utf-8"))
+            found[body["resourceType"], body["url"]] = body
+        except (ValueError, KeyError, TypeError):
+            raise MappingError(
+                f"{path.name} in national/profiles is no FHIR resource in JSON with a url; "
+                "correct it or take it out",
+                expression=path.name,
+            ) from None
     return MappingProxyType(found)
 
 
@@ -47,3 +55,12 @@ def system(url: str, mappings: Path) -> CodeSystem | None:
     key = ("CodeSystem", url)
     body = of_nation(mappings).get(key) or of_r4().get(key)
     return None if body is None else CodeSystem(body)
+
+
+def profiles(resource_type: str, mappings: Path) -> list[str]:
+    """The addresses of the profiles of a resource type that the hub ships."""
+    return [
+        url
+        for (kind, url), body in of_nation(mappings).items()
+        if kind == "StructureDefinition" and body["type"] == resource_type
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import orjson
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import asked
 from healthhub.serve.fhir.operations import offered
 from healthhub.subscriptions import topics
+from healthhub.terms import shipped
 
 RELEASED = "2026-11-24"
 _INTERACTIONS = (
@@ -50,11 +52,11 @@ _EXPORTS = {
 async def metadata(request: Request) -> Response:
     """What this server can do, made from what it does."""
     ask = await asked(request)
-    return answer.of_json(ask, _statement(ask.base))
+    return answer.of_json(ask, _statement(ask.base, request.app.state.settings.mappings_dir))
 
 
 @lru_cache(maxsize=8)
-def _statement(base: str) -> bytes:
+def _statement(base: str, mappings: Path) -> bytes:
     return orjson.dumps(
         {
             "resourceType": "CapabilityStatement",
@@ -78,7 +80,7 @@ def _statement(base: str) -> bytes:
                         "description": "Authorization: Bearer TOKEN of a registered client; "
                         "the header Purpose-Of-Use names the purpose (v3 PurposeOfUse)"
                     },
-                    "resource": [_resource(name) for name in holdings.TYPES],
+                    "resource": [_resource(name, mappings) for name in holdings.TYPES],
                     "operation": [_EXPORTS[""]],
                     "interaction": [
                         {"code": code} for code in ("transaction", "batch", "history-system")
@@ -89,7 +91,7 @@ def _statement(base: str) -> bytes:
     )
 
 
-def _resource(name: str) -> dict[str, object]:
+def _resource(name: str, mappings: Path) -> dict[str, object]:
     described: dict[str, object] = {
         "type": name,
         "interaction": [{"code": code} for code in _INTERACTIONS],
@@ -101,6 +103,8 @@ def _resource(name: str) -> dict[str, object]:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
     }
+    if supported := shipped.profiles(name, mappings):
+        described["supportedProfile"] = supported
     described["searchInclude"] = ["*", *_links(name)]
     described["searchRevInclude"] = list(_links_to(name))
     described["searchParam"] = [_parameter(one) for one in holdings.parameters(name)]
