@@ -39,7 +39,7 @@ async def _connection(
         writer.write(next(requests))
         head = await reader.readuntil(b"\r\n\r\n")
         status = head.split(b" ", 2)[1]
-        if status != b"200":
+        if status not in (b"200", b"201"):
             raise RuntimeError(f"the server answered {status.decode()}")
         size = 0
         lower = head.lower()
@@ -60,14 +60,34 @@ def run(
     base: str, paths: list[str], headers: dict[str, str], connections: int, seconds: float
 ) -> Load:
     """GET the paths in turn; any answer but 200 ends the run with an error."""
-    host = urlsplit(base)
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    requests = itertools.cycle(
-        [
-            f"GET {path} HTTP/1.1\r\nHost: {host.netloc}\r\n{lines}\r\n".encode()
-            for path in paths
-        ]
+    head = _head(base, headers)
+    return _run(
+        base, [f"GET {path} {head}\r\n".encode() for path in paths], connections, seconds
     )
+
+
+def post(
+    base: str,
+    path: str,
+    bodies: list[bytes],
+    headers: dict[str, str],
+    connections: int,
+    seconds: float,
+) -> Load:
+    """POST the bodies in turn; any answer but 200 and 201 ends the run with an error."""
+    head = f"POST {path} {_head(base, headers)}"
+    requests = [f"{head}Content-Length: {len(b)}\r\n\r\n".encode() + b for b in bodies]
+    return _run(base, requests, connections, seconds)
+
+
+def _head(base: str, headers: dict[str, str]) -> str:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1\r\nHost: {urlsplit(base).netloc}\r\n{lines}"
+
+
+def _run(base: str, requests: list[bytes], connections: int, seconds: float) -> Load:
+    host = urlsplit(base)
+    turn = itertools.cycle(requests)
     times: list[float] = []
     sizes: list[int] = []
 
@@ -76,7 +96,7 @@ def run(
         until = started + seconds
         await asyncio.gather(
             *(
-                _connection(host.hostname or "", host.port or 80, requests, until, times, sizes)
+                _connection(host.hostname or "", host.port or 80, turn, until, times, sizes)
                 for _ in range(connections)
             )
         )

@@ -71,7 +71,7 @@ class Hub:
 
 
 @contextmanager
-def running(workers: int = 1) -> Iterator[Hub]:
+def running(workers: int = 1, processes: int = 1) -> Iterator[Hub]:
     """Start a hub that knows the demo city's sources; it is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="healthhub-bench-"))
     ports = [_free_port(), _free_port()]
@@ -80,6 +80,7 @@ def running(workers: int = 1) -> Iterator[Hub]:
         "port": ports[0],
         "mllp": {"port": ports[1]},
         "pipeline": {"workers": workers},
+        "web": {"processes": processes},
     }
     simple = {name: value for name, value in tables.items() if not isinstance(value, dict)}
     rest = {name: value for name, value in tables.items() if isinstance(value, dict)}
