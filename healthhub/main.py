@@ -44,6 +44,7 @@ def build_app(settings: Settings, dsn: str) -> FastAPI:
     app.state.settings = settings
     app.state.dsn = dsn
     edge.install(app)
+    app.router.routes.append(fhir.shortcut)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(edge.Edge, max_body_bytes=settings.web.max_body_bytes)

@@ -37,6 +37,11 @@ class Target:
     sought: bool = False
     unmatched: bool = False
 
+    @property
+    def named(self) -> bool:
+        """Whether a row may exist under the id, and is to be locked: no id that was just made."""
+        return self.found is None and (self.sought or bool(self.intent.id))
+
 
 def targets(conn: Connection, intents: Sequence[Intent], base: str) -> list[Target]:
     """The targets of all intents; InvalidRequest when two are about the same resource.

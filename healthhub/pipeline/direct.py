@@ -57,7 +57,7 @@ def perform(
 
 def _perform(conn: Connection, intents: Sequence[Intent], base: str) -> list[Outcome]:
     targets = conditional.targets(conn, intents, base)
-    names = [(target.type, target.id) for target in targets if target.id and not target.found]
+    names = [(target.type, target.id) for target in targets if target.named]
     held = store.hold(conn, names)
     for target in targets:
         with at(target.intent):

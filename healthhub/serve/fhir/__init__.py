@@ -16,6 +16,7 @@ from healthhub.serve.fhir.operations import routes
 from healthhub.serve.fhir.patch import patch, patch_conditionally
 from healthhub.serve.fhir.read import read
 from healthhub.serve.fhir.search import search, search_by_post
+from healthhub.serve.fhir.shortcut import Shortcut
 from healthhub.serve.fhir.unknown import unknown
 from healthhub.serve.fhir.update import update, update_conditionally
 from healthhub.serve.fhir.vread import vread
@@ -69,4 +70,9 @@ for path, method, interaction in (
 router.add_route("/fhir", unknown, methods=ALL)
 router.add_route("/fhir/{path:path}", unknown, methods=ALL)
 
-__all__ = ["router"]
+shortcut = Shortcut(
+    {"GET": search, "POST": create},
+    {"GET": read, "PUT": update, "PATCH": patch, "DELETE": delete},
+)
+
+__all__ = ["router", "shortcut"]
