@@ -16,11 +16,12 @@ from healthhub.receive import http as feeds
 from healthhub.serve import console, fhir, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
-from healthhub.web import assets
+from healthhub.web import assets, compression, cors
 
 POOL = 16
 """Connections of one web process."""
 GRACE_SECONDS = 10
+FHIR = "/fhir"
 ROUTERS = (
     health.router,
     assets.router,
@@ -47,6 +48,9 @@ def build_app(settings: Settings, dsn: str) -> FastAPI:
     app.router.routes.append(fhir.shortcut)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(compression.Compression, limit=settings.web.max_body_bytes, prefix=FHIR)
+    if settings.web.cors_origins:
+        app.add_middleware(cors.Cors, origins=settings.web.cors_origins, prefix=FHIR)
     app.add_middleware(edge.Edge, max_body_bytes=settings.web.max_body_bytes)
     return app
 

@@ -170,6 +170,10 @@ class Web(Section):
         default=("127.0.0.1",),
         description="Addresses or networks of TLS proxies whose X-Forwarded-* is believed.",
     )
+    cors_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins whose scripts may call /fhir with a token, e.g. https://app.example.",
+    )
     embedded_by: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may show ours in a frame, e.g. a HIS."
     )

@@ -15,6 +15,7 @@ from healthhub.errors import InvalidRequest
 from healthhub.model.resource import Stored
 from healthhub.pipeline.intent import Outcome
 from healthhub.serve.fhir.asked import FHIR_JSON, Asked
+from healthhub.serve.fhir.part import WHOLE, Part
 
 MEDIA = f"{FHIR_JSON}; fhirVersion=4.0; charset=utf-8"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -32,7 +33,8 @@ def of_stored(
     ask: Asked, stored: Stored, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """One resource version with its ETag and Last-Modified."""
-    return of_json(ask, stored.json, status, {**versioned(stored), **(headers or {})})
+    body = ask.part.of(stored)
+    return of_json(ask, body, status, {**versioned(stored), **(headers or {})})
 
 
 def versioned(stored: Stored) -> dict[str, str]:
@@ -113,13 +115,14 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def entries(base: str, found: Iterable[Stored], mode: str) -> list[bytes]:
+def entries(base: str, found: Iterable[Stored], mode: str, part: Part = WHOLE) -> list[bytes]:
     """Search entries: each resource's bytes with its full address and the mode."""
     start = orjson.dumps(base)[:-1]
     end = b'","resource":%%b,"search":{"mode":"%b"}}' % mode.encode()
     shape = b'{"fullUrl":' + start.replace(b"%", b"%%") + b"/%b/%b" + end
     return [
-        shape % (stored.type.encode(), id_in(stored).encode(), stored.json) for stored in found
+        shape % (stored.type.encode(), id_in(stored).encode(), part.of(stored))
+        for stored in found
     ]
 
 

@@ -12,6 +12,7 @@ from healthhub.access import Actor, Door, Purpose, holdings
 from healthhub.access import http as access
 from healthhub.errors import InvalidRequest, NotAcceptable, NotFound, UnknownParameter
 from healthhub.model.resource import Stored
+from healthhub.serve.fhir.part import PARTS, WHOLE, Part, part_of
 
 FHIR_JSON = "application/fhir+json"
 _JSON = frozenset({"json", "application/json", "application/fhir+json", "text/json"})
@@ -32,6 +33,7 @@ class Asked:
     base: str
     pretty: bool
     params: tuple[tuple[str, str], ...]
+    part: Part = WHOLE
 
     def one(self, name: str) -> str | None:
         """A parameter that may be given once."""
@@ -41,10 +43,14 @@ class Asked:
         return given[0] if given else None
 
 
-async def asked(request: Request, *allowed: str, free: bool = False) -> Asked:
+async def asked(
+    request: Request, *allowed: str, free: bool = False, parts: bool = False, raw: bool = False
+) -> Asked:
     """Who asks, why, and how to answer; the caller is known before anything else is said.
 
-    Parameters other than ``allowed`` and _format, _pretty are errors, unless ``free``.
+    Parameters other than ``allowed`` and _format, _pretty are errors, unless ``free``; with
+    ``parts`` _summary and _elements are well too. ``raw``: the answer is no FHIR, whatever
+    the Accept header says.
     http://hl7.org/fhir/R4/http.html#parameters
     """
     who = await access.actor(request)
@@ -52,14 +58,15 @@ async def asked(request: Request, *allowed: str, free: bool = False) -> Asked:
     params = tuple(request.query_params.multi_items()) if request.scope["query_string"] else ()
     if not free:
         for name, _ in params:
-            if name not in allowed and name not in FORM:
-                known = ", ".join((*allowed, *FORM))
+            if name not in allowed and name not in FORM and not (parts and name in PARTS):
+                known = ", ".join((*allowed, *FORM, *(PARTS if parts else ())))
                 raise UnknownParameter(
                     f"{name[:64]!r} is no parameter here; there are {known}",
                     expression=name[:64],
                 )
-    pretty = form_of(params, request.headers.get("accept", ""))
-    return Asked(who, why, access.door(request), base_of(request), pretty, params)
+    pretty = form_of(params, "" if raw else request.headers.get("accept", ""))
+    part = part_of(params) if parts and params else WHOLE
+    return Asked(who, why, access.door(request), base_of(request), pretty, params, part)
 
 
 def form_of(params: tuple[tuple[str, str], ...], accept: str) -> bool:
