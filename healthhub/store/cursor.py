@@ -26,6 +26,12 @@ class Key:
     sql: str
     type: str
     descending: bool
+    always: bool = False
+
+    @property
+    def way(self) -> str:
+        """Its direction. What every row has is left without a word on nulls, as its index is."""
+        return ("desc" if self.descending else "asc") + ("" if self.always else " nulls last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,7 @@ class Order:
         Where an index finds few rows (``driven``), the last key is made an expression that no
         index has: a limit would tempt the planner to walk a whole type in its order instead.
         """
-        parts = []
-        for key in self.keys:
-            way = "desc" if key.descending else "asc"
-            if driven or key.sql != f"{row}.at_end":
-                parts += [f"({key.sql} is null)", f"{key.sql} {way}"]
-            else:
-                parts.append(f"{key.sql} {way}")
+        parts = [f"{key.sql} {key.way}" for key in self.keys]
         last = f"uuid_send({row}.id)" if driven else f"{row}.id"
         return ", ".join([*parts, f"{last} {'desc' if self.descending else 'asc'}"])
 
@@ -70,7 +70,7 @@ def _key(clauses: Clauses, name: str, descending: bool) -> Key:
     row = clauses.row
     parameter = named(clauses.type).get(name)
     if name == "_lastUpdated":
-        return Key(f"{row}.updated", "timestamptz", descending)
+        return Key(f"{row}.updated", "timestamptz", descending, always=True)
     if parameter is not None and parameter.clinical:
         # A period's end makes it the newest, its start the oldest.
         return Key(

@@ -11,6 +11,8 @@ from psycopg_pool import AsyncConnectionPool
 from healthhub.errors import SettingError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+LONGEST_SECONDS = 20
+"""What a statement of a request may take."""
 MIGRATION_LOCK = 0x6865616C7468
 """Key of the advisory lock that lets one process migrate at a time ("health" in ASCII)."""
 
@@ -24,10 +26,15 @@ def async_pool(dsn: str, size: int) -> AsyncConnectionPool:
     """A pool of at most ``size`` connections, not opened yet.
 
     Each statement is a transaction of its own (a read then is one trip to the server, not
-    three); what must hold together is put into ``async with connection.transaction()``.
+    three); what must hold together is put into ``async with connection.transaction()``. One
+    that takes LONGEST_SECONDS is ended, so that no search can hold the database.
     """
     return AsyncConnectionPool(
-        dsn, min_size=min(size, 2), max_size=size, open=False, kwargs={"autocommit": True}
+        dsn,
+        min_size=min(size, 2),
+        max_size=size,
+        open=False,
+        kwargs={"autocommit": True, "options": f"-c statement_timeout={LONGEST_SECONDS}s"},
     )
 
 

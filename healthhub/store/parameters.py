@@ -42,6 +42,14 @@ WITHOUT_SEARCH = {
 }
 """Parameters of R4 that are refused, each with what to do instead."""
 
+_CORRECTED = {
+    "DocumentReference-relationship": [
+        ["DocumentReference-relatesto", "target"],
+        ["DocumentReference-relation", "code"],
+    ]
+}
+"""Components whose paths R4 4.0.1 has the wrong way round (R5 has them right)."""
+
 _ILLEGIBLE = frozenset({
     ("date", "Age"), ("date", "Range"), ("date", "string"), ("reference", "Attachment"),
 })  # fmt: skip
@@ -221,7 +229,9 @@ def _parameter(resource_type: str, row: list[Any], number: int) -> Parameter | N
         tuple(types.NAMES if targets == ["*"] else (t for t in targets if t in types.NUMBERS)),
         0 if name in ("_id", "_lastUpdated") or kind == "composite" else 1 << number,
         kind == "date" and name == _CLINICAL.get(resource_type, "date"),
-        tuple(_component(places, *part) for part in components[0]) if components else (),
+        tuple(_component(places, *part) for part in _CORRECTED.get(definition, *components))
+        if components
+        else (),
     )
 
 

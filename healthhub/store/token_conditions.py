@@ -212,7 +212,8 @@ def of_string(clauses: Clauses, parameter: Parameter, modifier: str, value: str)
     if parameter.name == "phonetic":
         if modifier:
             raise unknown_modifier(parameter, modifier)
-        sounds = clauses.value([sound for text in texts for sound in spelling.sounds(text)])
+        heard = [(*spelling.sounds(text), spelling.normal(text)) for text in texts]
+        sounds = clauses.value([sound for each in heard for sound in each])
         fields = clauses.value([f"{path}~" for path in paths])
         return _texts_in(clauses, fields, f"t.value = any({sounds}::text[])")
     if modifier == "exact":

@@ -42,7 +42,7 @@ create unique index resource_id on resource (type, id);
 create index resource_tokens on resource using gin (tokens) with (fastupdate = off);
 
 -- By clinical date: the newest of a whole population, or those within a time.
-create index resource_at on resource (type, at_end) where at_end is not null;
+create index resource_at on resource (type, at_end desc nulls last);
 
 create table resource_history (
     patient_key uuid not null,
