@@ -229,9 +229,10 @@ def _parameter(resource_type: str, row: list[Any], number: int) -> Parameter | N
         tuple(types.NAMES if targets == ["*"] else (t for t in targets if t in types.NUMBERS)),
         0 if name in ("_id", "_lastUpdated") or kind == "composite" else 1 << number,
         kind == "date" and name == _CLINICAL.get(resource_type, "date"),
-        tuple(_component(places, *part) for part in _CORRECTED.get(definition, *components))
-        if components
-        else (),
+        tuple(
+            _component(places, *part)
+            for part in _CORRECTED.get(definition, components[0] if components else ())
+        ),
     )
 
 
