@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthhub.errors import MappingError
-from healthhub.mapping.definition import Block, MergeRule, Named
+from healthhub.mapping.definition import Block, MergeRule, Named, Remark
 from healthhub.mapping.elements import tree
 from healthhub.mapping.expressions import Path
 from healthhub.mapping.functions import Need
@@ -197,6 +197,16 @@ class Blocks:
             sides.append(f"run.ident('Patient', {', '.join(parts)})[0]")
         stamp = f"run.stamp(1, run.default_at(node), node, {need})"
         body.line(f"return ({sides[0]}, {sides[1]}, {stamp})")
+        self.generator.functions[function] = body.source()
+        return function
+
+    def remark(self, remark: Remark, number: int) -> str:
+        """The function that tells whether a remark applies to a node."""
+        function = f"w_{number}"
+        need = self.generator.constant(Need(remark.at.text, str(remark.where)))
+        body = Body(f"{function}(run, node)", Shape(need=need))
+        values = Values(self.generator, body)
+        body.line(f"return {values.condition(remark.when) if remark.when else True}")
         self.generator.functions[function] = body.source()
         return function
 

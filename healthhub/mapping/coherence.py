@@ -23,6 +23,9 @@ def broken(definition: Definition) -> Iterator[MappingError]:
     for merge in definition.merges:
         if not _there(merge.each, definition):
             yield _missing(merge.where, "the merge", "each", merge.each, definition.groups)
+    for remark in definition.remarks:
+        if not _there(remark.each, definition):
+            yield _missing(remark.where, "the remark", "each", remark.each, definition.groups)
 
 
 def _of_groups(definition: Definition) -> Iterator[MappingError]:

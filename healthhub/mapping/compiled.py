@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from healthhub.adapter_api.record import Place, Record
 from healthhub.mapping import trace
-from healthhub.mapping.definition import Block, Definition, MergeRule, applies
-from healthhub.mapping.functions.registry import Need
+from healthhub.mapping.definition import Block, Definition, applies
 from healthhub.mapping.generator import Generator
-from healthhub.mapping.reads import t, vsf
+from healthhub.mapping.program import Made, Merging, Program, Remarking, go
+from healthhub.mapping.reads import t
 from healthhub.mapping.run import Context, Run
-from healthhub.mapping.trace import Piece, TracedRun
+from healthhub.mapping.trace import TracedRun
 from healthhub.mapping.tree import Grouping, find
 from healthhub.model.ids import SHARED
-from healthhub.model.resource import Merge
-
-Step = Callable[..., None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A block with its compiled functions: for a node, or for each level of its paths."""
-
-    block: Block
-    step: Step | None
-    paths: tuple[tuple[Any, Step], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Merging:
-    """A merge with its compiled function."""
-
-    merge: MergeRule
-    keys: Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Program:
-    """What runs for one kind of message."""
-
-    grouping: Grouping
-    blocks: tuple[_Made, ...]
-    merges: tuple[_Merging, ...]
 
 
 class Compiled:
@@ -65,7 +35,7 @@ class Compiled:
         run = _MessageRun(
             context, record, program.grouping.build(record.segments), message, received
         )
-        _go(run, program)
+        go(run, program)
         return run
 
     def trace(
@@ -81,7 +51,7 @@ class Compiled:
             context, twin, program.grouping.build(twin.segments), message, received
         )
         run.begin(log)
-        _go(run, program)
+        go(run, program)
         return run
 
     def nodes(self, record: Record) -> Any:
@@ -139,62 +109,6 @@ class _TracedMessageRun(_Times, TracedRun):
     pass
 
 
-def _go(run: Any, program: _Program) -> None:
-    there = {segment.name for segment in run.record.segments}
-    for made in program.blocks:
-        if made.step is not None:
-            for node in run.nodes(made.block.each):
-                made.step(run, node)
-        else:
-            for path, step in made.paths:
-                if path.segment in there:
-                    _through(run, made.block.name, path, step)
-    for merging in program.merges:
-        for node in run.nodes(merging.merge.each):
-            found = merging.keys(run, node)
-            if found is not None and found[0] != found[1]:
-                run.merges.append(Merge(*found, undone=merging.merge.undone))
-    if not run.drafts and not run.merges:
-        names = " ".join(dict.fromkeys(segment.name for segment in run.record.segments))
-        run.remark(
-            "nothing",
-            run.root,
-            Need("MSH-9", ""),
-            f"no resource came of this message: it holds only {names}, of which no block makes one",
-        )
-
-
-def _through(run: Any, name: str, path: Any, step: Step) -> None:
-    """A block for each repetition of a field, wherever its segment stands; equal ones once."""
-    for node in run.nodes(path.segment):
-        segments = node.segments[path.segment]
-        if not segments[0].field(path.field):
-            continue
-        if isinstance(run, TracedRun):
-            values: Sequence[str] = trace.vsf(
-                segments,
-                path.field,
-                path.repetition,
-                path.filters,
-                path.component,
-                path.subcomponent,
-            )
-        else:
-            values = vsf(
-                segments,
-                path.field,
-                path.repetition,
-                path.filters,
-                path.component,
-                path.subcomponent,
-            )
-        for value in values:
-            known = (name, str(value) if isinstance(value, Piece) else value)
-            if known not in run.seen:
-                run.seen.add(known)
-                step(run, node, value)
-
-
 class _Code:
     """The executed Python of a definition, plain or traced."""
 
@@ -217,6 +131,7 @@ class _Code:
                 )
                 plan.append((block, "", paths))
         merges = [generator.merge(merge, n) for n, merge in enumerate(definition.merges)]
+        remarks = [generator.remark(each, n) for n, each in enumerate(definition.remarks)]
         for name, data in definition.types.items():
             if not any(
                 function.startswith(f"t_{generator.identifier(name)}_")
@@ -229,7 +144,7 @@ class _Code:
         scope: dict[str, Any] = {**generator.scope, "SHARED": SHARED}
         exec(compile(self.source, f"<mapping {definition.name}>", "exec"), scope)  # noqa: S102 - our own output
         self._blocks = [
-            _Made(
+            Made(
                 block,
                 scope[function] if function else None,
                 tuple((path, scope[name]) for path, name in paths),
@@ -237,19 +152,24 @@ class _Code:
             for block, function, paths in plan
         ]
         self._merges = [
-            _Merging(merge, scope[function])
+            Merging(merge, scope[function])
             for merge, function in zip(definition.merges, merges, strict=True)
         ]
-        self._programs: dict[str, _Program] = {}
+        self._remarks = [
+            Remarking(remark, scope[function])
+            for remark, function in zip(definition.remarks, remarks, strict=True)
+        ]
+        self._programs: dict[str, Program] = {}
 
-    def program(self, kind: str) -> _Program:
+    def program(self, kind: str) -> Program:
         """What runs for a kind of message."""
         found = self._programs.get(kind)
         if found is None:
-            found = self._programs[kind] = _Program(
+            found = self._programs[kind] = Program(
                 Grouping(self._definition.groups, kind),
                 tuple(made for made in self._blocks if _runs(made.block, kind)),
                 tuple(m for m in self._merges if applies(m.merge.on, kind)),
+                tuple(r for r in self._remarks if applies(r.remark.on, kind)),
             )
         return found
 

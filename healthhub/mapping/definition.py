@@ -105,6 +105,20 @@ class MergeRule:
     replaced: tuple[Named, ...]
     when: Condition | None = None
     undone: bool = False
+    pairs: bool = False
+    """``kept`` is read at the first node of ``each``, ``replaced`` at each further one (A24)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What the mapping knows that it does not do: told as a finding, with the place."""
+
+    where: Where
+    on: tuple[str, ...]
+    each: str
+    at: Path
+    say: str
+    when: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +137,7 @@ class Definition:
     codes: dict[str, CodeTable] = field(default_factory=dict[str, CodeTable])
     resources: dict[str, Block] = field(default_factory=dict[str, Block])
     merges: tuple[MergeRule, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def applies(patterns: tuple[str, ...], kind: str) -> bool:

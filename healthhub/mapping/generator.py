@@ -10,7 +10,7 @@ from healthhub.errors import MappingError
 from healthhub.mapping import advice, reads, trace
 from healthhub.mapping.blocks import Blocks
 from healthhub.mapping.calls import Calls
-from healthhub.mapping.definition import Block, Definition, MergeRule, Named, Rule
+from healthhub.mapping.definition import Block, Definition, MergeRule, Named, Remark, Rule
 from healthhub.mapping.elements import Reading, tree
 from healthhub.mapping.expressions import Expression
 from healthhub.mapping.functions import FUNCTIONS, Need
@@ -210,6 +210,10 @@ class Generator:
     def merge(self, merge: MergeRule, number: int) -> str:
         """The function that gives kept and replaced patient of a node."""
         return self._blocks.merge(merge, number)
+
+    def remark(self, remark: Remark, number: int) -> str:
+        """The function that tells whether a remark applies to a node."""
+        return self._blocks.remark(remark, number)
 
     def home(self, block: Block) -> str:
         """The node from which another node's reference to a block reads the key."""

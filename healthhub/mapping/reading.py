@@ -19,6 +19,7 @@ from healthhub.mapping.definition import (
     Group,
     MergeRule,
     Named,
+    Remark,
     Rule,
 )
 from healthhub.mapping.expressions import Condition
@@ -70,7 +71,7 @@ def _base(extends: Item, base: Callable[[str], Definition]) -> Definition:
 
 def _extend(base: Definition, layer: Item, folder: Path) -> Definition:
     """``base`` with the sections of one file laid over it."""
-    stated = layer.get("merges")
+    stated, remarks = layer.get("merges"), layer.get("remarks")
     return replace(
         base,
         groups=_laid(base.groups, layer.get("groups"), _group),
@@ -83,6 +84,7 @@ def _extend(base: Definition, layer: Item, folder: Path) -> Definition:
         ),
         resources=_laid(base.resources, layer.get("resources"), _block),
         merges=tuple(_merge(item) for item in stated.list()) if stated else base.merges,
+        remarks=tuple(map(_remark, remarks.list())) if remarks else base.remarks,
     )
 
 
@@ -264,8 +266,22 @@ def _each(item: Item) -> Any:
     return item.text
 
 
+def _remark(item: Item) -> Remark:
+    each, at, say = item.get("each"), item.get("at"), item.get("say")
+    if at is None or say is None:
+        raise wrong(item.where, "a remark needs at (the field) and say (the sentence)")
+    return Remark(
+        where=item.where,
+        on=_words(item.get("on")),
+        each=each.text if each else "message",
+        at=_parsed(at, grammar.path),
+        say=" ".join(say.text.split()),
+        when=_condition(item.get("when"), None),
+    )
+
+
 def _merge(item: Item) -> MergeRule:
-    each, undone = item.get("each"), item.get("undone")
+    each, undone, pairs = item.get("each"), item.get("undone"), item.get("pairs")
     return MergeRule(
         where=item.where,
         on=_words(item.get("on")),
@@ -274,4 +290,5 @@ def _merge(item: Item) -> MergeRule:
         replaced=_named_list(item.get("replaced")),
         when=_condition(item.get("when"), None),
         undone=undone is not None and undone.value is True,
+        pairs=pairs is not None and pairs.value is True,
     )

@@ -57,6 +57,9 @@ class Sources:
             if applies(merge.on, kind):
                 for part in (*merge.kept, *merge.replaced):
                     found.update(self._of(part.value))
+        for remark in self.definition.remarks:
+            if applies(remark.on, kind):
+                found.add(remark.at)
         return frozenset(found)
 
     def of_type(self, data: DataType) -> frozenset[Path]:
