@@ -55,11 +55,10 @@ def compose(person: UUID, members: Sequence[tuple[UUID, Body]]) -> Body:
         "active": True,
     }
     for element in _UNION:
-        together = {
-            orjson.dumps(item, default=str, option=orjson.OPT_SORT_KEYS): item
-            for body in bodies
-            for item in cast(list[Any], body.get(element) or ())
-        }
+        together: dict[bytes, Any] = {}
+        for body in bodies:
+            for item in cast(list[Any], body.get(element) or ()):
+                together.setdefault(_mark(item), item)
         if together:
             made[element] = list(together.values())
     for element in _SINGLE:
@@ -76,6 +75,16 @@ def compose(person: UUID, members: Sequence[tuple[UUID, Body]]) -> Body:
         for _, body in sorted(members, key=lambda member: member[0])
     ]
     return made
+
+
+def _mark(item: Any) -> bytes:
+    """What makes two identifiers, phones or addresses the same: a number is one number, however
+    the sources name its kind."""
+    if isinstance(item, dict):
+        held = cast(dict[str, Any], item)
+        if held.get("system") and held.get("value"):
+            item = {name: held.get(name) for name in ("system", "value", "use")}
+    return orjson.dumps(item, default=str, option=orjson.OPT_SORT_KEYS)
 
 
 def rewrite(

@@ -11,11 +11,13 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+from uuid import UUID
 
+from healthhub.identify.cluster import clusters
 from healthhub.identify.evidence import Evidence, is_no_phone, of_patient
-from healthhub.identify.identity import parse_resident_id
 from healthhub.model.resource import Body
 
+_LEFT, _RIGHT = UUID(int=1), UUID(int=2)
 Grade = Literal["certain", "probable", "possible"]
 
 
@@ -78,9 +80,8 @@ def phone_key(phone: str) -> str:
 def judge(wanted: Features, other: Features) -> Fit | None:
     """Rules, the strongest first. Two different valid numbers are two persons.
 
-    Certain is only what the person index itself would link: the same valid number with an
-    agreeing name, or with the birth date that the number says. A number alone can be someone
-    else's (a child under a parent's); a name and a birth date are shared by strangers.
+    Certain is only what the person index itself would link (``cluster``). A number alone can
+    be someone else's (a child under a parent's); a name and a birth date are shared by strangers.
     """
     mine, theirs = wanted.evidence, other.evidence
     if mine.number and theirs.number and mine.number != theirs.number:
@@ -89,9 +90,7 @@ def judge(wanted: Features, other: Features) -> Fit | None:
     birth = mine.birth is not None and mine.birth == theirs.birth
     against = _disagrees(wanted, other)
     if mine.number and mine.number == theirs.number:
-        number = parse_resident_id(mine.number)
-        confirmed = birth and number is not None and number.birth == mine.birth
-        if (name or confirmed) and not mine.nameless and not theirs.nameless:
+        if len(clusters({_LEFT: mine, _RIGHT: theirs}, ())) == 1:
             return Fit("certain", 0.98 if name and birth else 0.95)
         return Fit("possible", 0.5) if against else Fit("probable", 0.75)
     if not wanted.identifiers.isdisjoint(other.identifiers):

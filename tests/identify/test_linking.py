@@ -325,3 +325,21 @@ def test_merges_and_arrivals_in_opposite_orders_end_in_one_person(database: str)
     assert failures == []
     with psycopg.connect(database) as connection:
         assert len(persons(connection, "n0", "n1", "n2", "n3")) == 1
+
+
+def test_a_number_that_two_sources_name_differently_is_one_in_the_golden_patient(
+    connection: Connection,
+) -> None:
+    for name in "ab":
+        kind = {"type": {"coding": [{"code": "NI", "system": f"urn:{name}"}]}}
+        both = [
+            {"system": "urn:oid:2.16.156.10011.1.3", "value": ONE} | kind,
+            {"system": f"urn:{name}", "value": "1"},
+        ]
+        arrive(connection, draft(name, "", "陈梅", BORN, identifier=both))
+    golden = patient(connection, identify.person_of(connection, key("a")))
+    assert sorted(one["system"] for one in golden["identifier"]) == [
+        "urn:a",
+        "urn:b",
+        "urn:oid:2.16.156.10011.1.3",
+    ]

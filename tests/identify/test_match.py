@@ -45,9 +45,10 @@ def person(
     ("wanted", "other", "grade"),
     [
         (person(NUMBER, NAME), person(NUMBER, NAME), "certain"),
-        (person(NUMBER, born=BORN), person(NUMBER, "王别名", BORN), "certain"),
+        (person(NUMBER, born=BORN), person(NUMBER, NAME, BORN), "certain"),
         (person(NUMBER), person(NUMBER, NAME, BORN), "probable"),
         (person(NUMBER, "王小孩"), person(NUMBER, NAME), "possible"),
+        (person(NUMBER, "王小孩", BORN), person(NUMBER, NAME, BORN), "possible"),
         (person(NUMBER, "无名氏", BORN), person(NUMBER, NAME, BORN), "probable"),
         (person(NUMBER, NAME, BORN), person(OTHER, NAME, BORN), None),
         (person(mrn="1", name=NAME), person(mrn="1", name=NAME), "probable"),

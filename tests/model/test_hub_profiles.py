@@ -7,13 +7,19 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from healthhub import city
+from healthhub.city import moments
+from healthhub.convert.converter import Converter
+from healthhub.mapping.library import Library
 from healthhub.model import profiles, validate
 from healthhub.model.issue import Issue
 from healthhub.model.r4 import invariants
-from healthhub.settings import PACKAGE_ROOT
+from healthhub.settings import PACKAGE_ROOT, Settings
+from healthhub.store import wire
 from healthhub.terms import shipped, value_set
 from healthhub.terms.value_set import Shelf
 
@@ -160,3 +166,25 @@ def test_what_a_mapping_yields_meets_the_profiles(mapping: str) -> None:
         "hub-practitioner",
         "hub-medication-request",
     }
+
+
+def test_what_a_small_city_sends_meets_the_profiles() -> None:
+    converters = {
+        name: Converter(name, source, Library(MAPPINGS))
+        for name, source in Settings(**city.settings()).sources.items()
+    }
+    judged: Counter[str] = Counter()
+    seen: set[UUID] = set()
+    for number, sent in enumerate(city.Story(5, 7, 1).messages(), 1):
+        if not sent.accepted:
+            continue
+        done = converters[sent.source].convert(number, sent.raw, moments.aware(sent.at))
+        for draft in done.drafts:
+            body = wire.loads(wire.dumps(draft.body))
+            profile = profile_of(body)
+            if profile is not None and draft.id not in seen:
+                seen.add(draft.id)
+                judged[profile] += 1
+                assert faults(body, profile) == [], sent.source
+    assert len(judged) >= 7
+    assert judged.total() > 100

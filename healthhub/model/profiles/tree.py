@@ -46,8 +46,8 @@ class Rule:
     @property
     def max(self) -> int | None:
         """How many at most; None for any number."""
-        text = self.said.get("max", "*")
-        return None if text == "*" else int(text)
+        text = str(self.said.get("max", "*"))
+        return int(text) if text.isascii() and text.isdigit() else None
 
 
 @dataclass(frozen=True)
