@@ -254,13 +254,18 @@ def _reference_take(resource_type: str, place: Place, sharing: list[Parameter]) 
             index.tokens.add(token(path, f"={text}"))
             if "|" in text:  # a canonical with its version is found without it too
                 index.tokens.add(token(path, f"={text.partition('|')[0]}"))
-        if isinstance(value, dict) and (found := value.get("identifier", {}).get("value")):
-            index.tokens.add(token(f"{path}:identifier", found))
-            system = value["identifier"].get("system", "")
-            index.tokens.add(token(f"{path}:identifier", f"{system}|{found}"))
+        if isinstance(value, dict) and "resourceType" not in value:
+            _named(index, path, value.get("identifier", {}))
         return (anyone | targets.get(kind, 0)) if value else 0
 
     return take
+
+
+def _named(index: Index, path: str, identifier: Any) -> None:
+    """The business identifier of what a reference names."""
+    if found := identifier.get("value"):
+        index.tokens.add(token(f"{path}:identifier", found))
+        index.tokens.add(token(f"{path}:identifier", f"{identifier.get('system', '')}|{found}"))
 
 
 def referred(value: Any) -> tuple[str, str]:

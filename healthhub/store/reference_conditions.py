@@ -71,16 +71,12 @@ def named(
     """The local resources that a text may name at a place."""
     local = local_of(text)
     if local is not None:
-        if _allows(parameter, place, modifier, local[0]):
+        if modifier in ("", local[0]) and place.target in ("", local[0]):
             yield local
     elif _ID.fullmatch(text) and place.type not in _ADDRESSES:
         for kind in parameter.targets:
-            if _allows(parameter, place, modifier, kind):
+            if modifier in ("", kind) and place.target in ("", kind):
                 yield kind, text
-
-
-def _allows(parameter: Parameter, place: Place, modifier: str, kind: str) -> bool:
-    return modifier in ("", kind) and place.target in ("", kind) and kind in parameter.targets
 
 
 def _addresses(place: Place, text: str, context: Context) -> Iterator[int]:

@@ -146,8 +146,8 @@ def replace(
             for version, entries in zip(versions, found, strict=True)
         ]
         columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
-        columns[12] = [_array(values) for values in columns[12]]
-        columns[13] = [values and _array(values) for values in columns[13]]
+        columns[12] = [array(values) for values in columns[12]]
+        columns[13] = [values and array(values) for values in columns[13]]
         cursor.execute(_UPDATE, columns)
     words.keep(conn, found)
     _reindex(conn, versions, found, before)
@@ -204,7 +204,8 @@ def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any
     )
 
 
-def _array(values: Sequence[int]) -> str:
+def array(values: Sequence[int]) -> str:
+    """An array of integers as PostgreSQL reads it."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
@@ -249,6 +250,38 @@ def _reindex(
         if gone := old_worded - new_worded:
             cursor.execute(_UNTEXT, [list(each) for each in zip(*gone, strict=True)])
     _index(conn, list(new_identified - old_identified), list(new_worded - old_worded))
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A row whose entries in the index tables are to be those of ``entries`` and no others."""
+
+    patient: UUID
+    id: UUID
+    type: int
+    identifiers: frozenset[tuple[int, int, int | None]]
+    texts: frozenset[tuple[str, str]]
+    entries: index.Index
+
+
+def correct(conn: Connection, corrections: Sequence[Correction]) -> None:
+    """Replace rows' entries in the index tables."""
+    old_identified: list[Identified] = []
+    old_worded: list[Worded] = []
+    identified: list[Identified] = []
+    worded: list[Worded] = []
+    for each in corrections:
+        patient, key = each.patient, each.id
+        old_identified += [(*hashes, patient, key) for hashes in each.identifiers]
+        old_worded += [(patient, key, each.type, *text) for text in each.texts]
+        identified += [(*hashes, patient, key) for hashes in each.entries.identifiers]
+        worded += [(patient, key, each.type, *text) for text in each.entries.texts]
+    with conn.cursor(binary=True) as cursor:
+        if old_identified:
+            cursor.execute(_UNIDENTIFY, [list(c) for c in zip(*old_identified, strict=True)])
+        if old_worded:
+            cursor.execute(_UNTEXT, [list(c) for c in zip(*old_worded, strict=True)])
+    _index(conn, identified, worded)
 
 
 def _index(

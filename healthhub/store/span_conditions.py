@@ -127,7 +127,7 @@ def of_number(clauses: Clauses, parameter: Parameter, modifier: str, value: str)
 
 def exact(prefix: str, low: Decimal, high: Decimal) -> Amount:
     """A number that is asked for."""
-    return Amount(prefix, None, as_integer(low), _below(prefix, high))
+    return Amount(prefix, None, as_integer(low), _below(prefix, low, high))
 
 
 def dated(parameter: Parameter, text: str) -> Amount:
@@ -164,13 +164,13 @@ def quantities(parameter: Parameter, text: str) -> Iterator[Amount]:
     if system == units.UCUM:
         for unit, first, last in units.equal_amounts(low, high, units.plain(code)):
             name = f"{system}|{unit}"
-            yield Amount(prefix, name, as_integer(first), _below(prefix, last))
+            yield Amount(prefix, name, as_integer(first), _below(prefix, first, last))
         return
     names = [f"{system}|{code}"]
     if not system:
         names.append(f"{units.UCUM}|{units.plain(code)}")
     for name in names:
-        yield Amount(prefix, name, as_integer(low), _below(prefix, high))
+        yield Amount(prefix, name, as_integer(low), _below(prefix, low, high))
 
 
 def number(parameter: Parameter, text: str) -> tuple[str, Decimal, Decimal]:
@@ -201,9 +201,12 @@ def number(parameter: Parameter, text: str) -> tuple[str, Decimal, Decimal]:
     return prefix, value, value
 
 
-def _below(prefix: str, high: Decimal) -> int:
-    """The last integer within: the upper bound of eq and ne is not part of the span."""
-    return as_integer(high) - (prefix in ("eq", "ne"))
+def _below(prefix: str, low: Decimal, high: Decimal) -> int:
+    """The last integer within: the upper bound of eq and ne is not part of the span. A value
+    with more digits than a float has is still within its own."""
+    if prefix not in ("eq", "ne"):
+        return as_integer(high)
+    return max(as_integer(high) - 1, as_integer((low + high) / 2))
 
 
 def _among(clauses: Clauses, parameter: Parameter, asked: list[Amount]) -> str:

@@ -86,6 +86,17 @@ create table resource_word (
 create index resource_word_token on resource_word (token);
 create index resource_word_value on resource_word (field, value);
 
+-- Runs of `healthhub store reindex`: a killed one goes on after the ranges that are done.
+create table index_run (
+    id bigint generated always as identity primary key,
+    started_at timestamptz not null default now(),
+    changed_at timestamptz not null default now(),
+    finished_at timestamptz,
+    ranges integer not null,
+    done integer not null default 0,
+    righted bigint not null default 0
+);
+
 -- The token under which a reference to a row stands; store.hashes.reference gives the same.
 create function reference_token(field text, kind text, id uuid) returns bigint
     language sql immutable parallel safe strict as
