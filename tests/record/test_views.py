@@ -67,6 +67,49 @@ def test_a_diagnosis_says_whether_it_stands(
     assert [(item.unsure, item.over) for item in found] == [(unsure, over)] * shown
 
 
+def test_lasting_illnesses_come_first_and_an_examination_is_none(named: Sources) -> None:
+    chart = Chart()
+    for when in ("2024-02-01", "2026-03-01"):
+        condition(chart, "a-his", when, cc("高血压"))
+    for when in ("2026-04-01", "2026-04-20"):
+        condition(chart, "a-his", when, cc("急性中耳炎"))
+    over = {"clinicalStatus": cc("", ("s", "resolved"))}
+    condition(chart, "a-his", "2026-05-01", cc("肺炎"), **over)
+    icd10 = "http://hl7.org/fhir/sid/icd-10"
+    for when in ("2025-05-01", "2026-05-01"):
+        condition(chart, "a-his", when, cc("健康查体", (icd10, "Z00.001", "健康查体")))
+    stent = (icd10, "Z95.501", "冠状动脉支架植入术后")
+    condition(chart, "a-his", "2026-01-01", cc("冠状动脉支架植入术后", stent))
+    shown = [problem.name.text for problem in problems(chart.bodies, named)]
+    assert shown == ["高血压", "急性中耳炎", "冠状动脉支架植入术后", "肺炎"]
+
+
+@pytest.mark.parametrize(
+    ("place", "service", "department"),
+    [
+        ("肾内科 W0104 06", "肾内科", "肾内科 W0104 06"),
+        ("0302", "内分泌科", "内分泌科"),
+        ("0302", "", "江城市中医医院"),
+        ("", "内分泌科", "内分泌科"),
+    ],
+)
+def test_a_visit_names_its_department_rather_than_its_number(
+    named: Sources, place: str, service: str, department: str
+) -> None:
+    chart = newcomer()
+    visit = {
+        "status": "finished",
+        "class": {"code": "AMB"},
+        "period": {"start": "2026-05-01T08:00:00+08:00"},
+        "location": [{"location": {"display": place}}] if place else [],
+        "serviceProvider": {"display": "江城市中医医院"},
+        "serviceType": cc(service),
+    }
+    chart.add("Encounter", "a-his", day("2026-05-01"), visit)
+    (shown,) = built(chart, named).visits
+    assert shown.department == department
+
+
 def test_a_diagnosis_of_a_cancelled_visit_is_nobodys(record: Record) -> None:
     assert "慢性胃炎" not in [problem.name.text for problem in record.problems]
     assert record.problems[0].last is not None

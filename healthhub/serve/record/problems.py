@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from healthhub.serve.record.reading import Concept, Moment, codes, concept, firs
 OVER = frozenset({"inactive", "remission", "resolved"})
 UNSURE = frozenset({"unconfirmed", "provisional", "differential"})
 DISCARDED = frozenset({"refuted", "entered-in-error"})
+EXAMINED = re.compile(r"Z(0\d|1[0-3])")
+"""ICD-10 Z00 to Z13: why somebody came to be examined, which is no illness; the visit tells it."""
+LASTING_DAYS = 90
+"""A diagnosis stated again after so long is of a lasting illness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +41,26 @@ class Problem:
     over: bool
     mentions: tuple[Mention, ...]
 
+    @property
+    def lasting(self) -> bool:
+        """Whether it was stated over a long time."""
+        if self.first is None or self.last is None:
+            return False
+        return (self.last.date - self.first.date).days >= LASTING_DAYS
+
 
 def problems(conditions: Sequence[Body], sources: Sources) -> tuple[Problem, ...]:
-    """All diagnoses that stand, those of now first, the latest first."""
+    """All diagnoses that stand: those of now first, lasting ones before others, the latest
+    first."""
     grouped: dict[str, list[Body]] = {}
     for body in conditions:
-        if not DISCARDED & codes(body.get("verificationStatus")):
-            grouped.setdefault(_key(concept(body.get("code"))), []).append(body)
+        name = concept(body.get("code"))
+        if EXAMINED.match(icd10(name)) or DISCARDED & codes(body.get("verificationStatus")):
+            continue
+        grouped.setdefault(_key(name), []).append(body)
     found = [_problem(bodies, sources) for bodies in grouped.values()]
     found.sort(key=lambda item: item.last.at.timestamp() if item.last else 0.0, reverse=True)
-    found.sort(key=lambda item: item.over)
+    found.sort(key=lambda item: (item.over, not item.lasting))
     return tuple(found)
 
 

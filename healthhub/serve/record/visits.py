@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ KINDS = {
 }
 """Classes of v3 ActCode to the kinds that a filter offers; any other is "other"."""
 CANCELLED = frozenset({"cancelled", "entered-in-error"})
+
+
+_NUMBER = re.compile(r"[A-Z]{0,3}\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +167,16 @@ def _visit(
 
 
 def _department(body: Body, names: dict[str, str]) -> str:
-    """The department: where the visit took place, else who served it, else the service."""
-    for item in reversed(body.get("location", ())):
-        name = display(item.get("location"), names)
-        if name:
-            return name
-    served = display(body.get("serviceProvider"), names)
-    return served or concept(body.get("serviceType")).label("zh")
+    """The department: where the visit took place, else the service, else who served it. A place
+    that is told by its number alone gives way to what has a name."""
+    places = [display(item.get("location"), names) for item in body.get("location", ())]
+    told = [
+        *reversed(places),
+        concept(body.get("serviceType")).label("zh"),
+        display(body.get("serviceProvider"), names),
+    ]
+    named = [name for name in told if name and not _NUMBER.fullmatch(name)]
+    return next(iter(named or filter(None, told)), "")
 
 
 def _doctor(body: Body, names: dict[str, str]) -> str:
