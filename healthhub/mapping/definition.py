@@ -39,6 +39,7 @@ class Group:
     within: tuple[str, ...] = ()
     on: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
+    afresh: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

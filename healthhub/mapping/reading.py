@@ -160,6 +160,7 @@ def _group(base: Group | None, name: str, item: Item) -> Group:
         once=added(base.once, "once"),
         members=added(base.members, "members"),
         loose=added(base.loose, "loose"),
+        afresh=added(base.afresh, "afresh"),
         within=_words(within) if within else base.within,
         on=_words(on) if on else base.on,
     )

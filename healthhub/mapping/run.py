@@ -190,7 +190,8 @@ def _of(owner: Node, name: str) -> list[Node]:
     found: list[Node] | None = owner.memo.get(memo)
     if found is None:
         found = []
-        for segment in owner.segments.get(name, ()):
+        aside = owner.aside.get(name, ()) if owner.aside else ()
+        for segment in (*aside, *owner.segments.get(name, ())):
             single = Node(name, None)
             single.parent = owner
             single.segments = {name: [segment]}

@@ -17,10 +17,21 @@ class Node:
     """One occurrence of a group: its own segments by name, and the nodes around and below.
 
     ``peers`` are the nodes that a resource block goes through together with this one; ``memo``
-    keeps what was worked out for this node.
+    keeps what was worked out for this node; ``aside`` the members that stood before a segment
+    with which the group begins afresh: they count where none follow.
     """
 
-    __slots__ = ("bare", "children", "group", "memo", "own", "parent", "peers", "segments")
+    __slots__ = (
+        "aside",
+        "bare",
+        "children",
+        "group",
+        "memo",
+        "own",
+        "parent",
+        "peers",
+        "segments",
+    )
 
     def __init__(self, group: str, parent: Node | None) -> None:
         self.group = group
@@ -31,6 +42,7 @@ class Node:
         self.bare = True
         self.own: frozenset[str] = NOTHING
         self.peers: Sequence[Node] | None = None
+        self.aside: dict[str, list[Segment]] | None = None
         if parent is not None:
             parent.children.append(self)
 
@@ -50,6 +62,8 @@ def find(node: Node | None, name: str) -> Sequence[Segment]:
         found = node.segments.get(name)
         if found is not None:
             return found
+        if node.aside is not None and name in node.aside:
+            return node.aside[name]
         if name in node.own:
             return ()
         node = node.parent
@@ -124,6 +138,8 @@ def _begin(path: list[Node], group: Group, name: str, *, anchor: bool) -> None:
                 not anchor or (node.bare and depth == len(path) - 1)
             ):
                 del path[depth + 1 :]
+                if name in group.afresh and not node.segments.keys().isdisjoint(group.once):
+                    _set_aside(node, group.loose)
                 return
             del path[depth:]
             break
@@ -131,6 +147,14 @@ def _begin(path: list[Node], group: Group, name: str, *, anchor: bool) -> None:
         path.pop()
     path[-1].bare = False
     path.append(Node(group.name, path[-1]))
+
+
+def _set_aside(node: Node, loose: Sequence[str]) -> None:
+    """What was said of an earlier once segment (RXO's route) is not said of the next (RXE's)."""
+    gone = node.own.difference(loose)
+    node.aside = {name: found for name, found in node.segments.items() if name in gone}
+    for name in node.aside:
+        del node.segments[name]
 
 
 def _join(

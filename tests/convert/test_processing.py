@@ -31,7 +31,7 @@ def test_the_processing_id_decides_whether_a_message_enters_records(
     stated: str, accepted: tuple[str, ...], enters: bool, tmp_path: Path
 ) -> None:
     header, _, rest = ORU.partition("\r")
-    fields = header.split("|")
+    fields: list[str] = header.split("|")
     assert fields[10] == "P"
     fields[10] = stated
     raw = ("|".join(fields) + "\r" + rest).encode()

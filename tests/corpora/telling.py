@@ -17,12 +17,16 @@ def tell(outcome: Converted) -> Told:
     """Resources by type, one line each (once, however often the message states it); numbers of
     the shared ones; merges; findings."""
     told: Told = {}
+    stated: dict[tuple[str, str, int], Body] = {}
     for draft in outcome.drafts:
-        if draft.type not in SHARED:
-            line = " | ".join(part for part in TELLERS[draft.type](draft.body) if part)
-            weight = f"[{draft.stamp.authority}] " if draft.stamp.authority != 1 else ""
-            lines = told.setdefault(draft.type, {})
-            lines[str(draft.id), weight + line] = weight + line
+        said = (draft.type, str(draft.id), draft.stamp.authority)
+        stated[said] = stated.get(said, {}) | draft.body
+    for (kind, ident, authority), body in stated.items():
+        if kind not in SHARED:
+            line = " | ".join(part for part in TELLERS[kind](body) if part)
+            weight = f"[{authority}] " if authority != 1 else ""
+            lines = told.setdefault(kind, {})
+            lines[ident, weight + line] = weight + line
     told = {kind: sorted(lines.values()) for kind, lines in told.items()}
     shared = Counter(
         kind for kind, _ in {(d.type, d.id) for d in outcome.drafts} if kind in SHARED

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from healthhub.adapter_api.record import Segment
 from healthhub.mapping.definition import Group
 from healthhub.mapping.place import Where
-from healthhub.mapping.tree import Grouping, Node
+from healthhub.mapping.tree import Grouping, Node, find
 
 HERE = Where("test", 1)
 GROUPS = {
@@ -79,3 +79,37 @@ def test_no_segment_is_lost_or_doubled_whatever_the_order(names: list[str]) -> N
         return sum(map(len, node.segments.values())) + sum(map(count, node.children))
 
     assert count(_build(" ".join(names))) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "seen"),
+    [
+        ("PID ORC TQ1 RXO RXR NTE RXE TQ1 RXR", {"TQ1": [6], "RXR": [7], "NTE": [4]}),
+        ("PID ORC TQ1 RXO RXR RXE RXR", {"TQ1": [1], "RXR": [5]}),
+        ("PID ORC TQ1 RXE RXR RXR", {"TQ1": [1], "RXR": [3, 4]}),
+        ("PID ORC PRT RXO RXE PRT", {"PRT": [1, 4]}),
+    ],
+    ids=["both", "none of its own", "nothing was asked for", "loose ones stay"],
+)
+def test_a_group_begins_afresh_with_the_second_of_two_once_segments(
+    names: str, seen: dict[str, list[int]]
+) -> None:
+    """Places are counted from ORC, which is 0 there."""
+    order = Group(
+        "order",
+        HERE,
+        ("ORC",),
+        ("RXO", "RXE"),
+        ("TQ1", "RXR", "NTE", "PRT"),
+        ("patient",),
+        loose=("PRT",),
+        afresh=("RXE",),
+    )
+    groups = {"patient": GROUPS["patient"], "order": order}
+    segments = [
+        Segment(name, name, index - 1, lambda _, text: text.split("|"))
+        for index, name in enumerate(names.split())
+    ]
+    node = next(Grouping(groups, "RDE^O11").build(segments).below("order"))
+    found = {name: [segment.index for segment in find(node, name)] for name in seen}
+    assert found == seen
