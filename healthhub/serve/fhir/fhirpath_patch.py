@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from healthhub.errors import HubError, InvalidRequest, Unprocessable
+from healthhub.model import validate
 from healthhub.model.r4 import shape
 from healthhub.model.resource import Body
 from healthhub.serve.fhir.json_patch import MOST, copied
@@ -31,11 +32,22 @@ class _Value:
     parts: tuple[dict[str, Any], ...] = ()
 
 
+_FORMS: dict[str, type] = {
+    "path": str,
+    "name": str,
+    "value": _Value,
+    "index": int,
+    "source": int,
+    "destination": int,
+}
+_WORDS: dict[type, str] = {str: "a text", int: "a whole number", _Value: "a value"}
+
+
 def compiled(parameters: Any) -> Callable[[Body], Body]:
     """The patch as a function from a body to the next; InvalidRequest when it is no patch."""
     if not isinstance(parameters, dict) or parameters.get("resourceType") != "Parameters":
         raise InvalidRequest("a FHIRPath Patch is a Parameters resource; see fhirpatch.html")
-    shape.check(parameters)
+    validate.check(parameters)
     listed = parameters.get("parameter", [])
     if not listed or len(listed) > MOST:
         raise InvalidRequest(
@@ -69,11 +81,14 @@ def _operation(sent: dict[str, Any], number: int) -> dict[str, Any]:
         else:
             found[name] = next((part[key] for key in part if key.startswith("value")), None)
     kind = found.get("type")
-    if kind not in _NEEDS:
+    if not isinstance(kind, str) or kind not in _NEEDS:
         raise InvalidRequest(f"type is one of {', '.join(_NEEDS)}", expression=place)
     for name in _NEEDS[kind]:
-        if found.get(name) is None:
-            raise InvalidRequest(f"{kind} needs the part {name}", expression=place)
+        if type(found.get(name)) is not _FORMS[name]:
+            raise InvalidRequest(
+                f"{kind} needs the part {name}: {_WORDS[_FORMS[name]]}",
+                expression=place,
+            )
     return found
 
 
