@@ -128,11 +128,28 @@ def test_an_absent_element_is_told_by_its_path(shared_hub: httpx.Client) -> None
     assert answer.json()["issue"][0]["diagnostics"] == "http://hub.test/named"
 
 
+def test_the_entries_of_a_bundle_are_held_to_the_profiles_they_claim(
+    shared_hub: httpx.Client,
+) -> None:
+    put(shared_hub, PROFILE)
+    claims = {"meta": {"profile": ["http://hub.test/named"]}}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"resource": PATIENT | claims},
+            {"resource": {"resourceType": "Patient", "active": True} | claims},
+        ],
+    }
+    answer = shared_hub.post("/fhir/Bundle/$validate", json=bundle)
+    assert issues(answer) == [("error", "required", "Bundle.entry[1].resource.name")]
+
+
 def test_a_profile_that_is_not_here_is_an_error_and_not_a_pass(
     shared_hub: httpx.Client,
 ) -> None:
     answer = shared_hub.post("/fhir/Patient/$validate?profile=urn:none", json=PATIENT)
-    assert issues(answer) == [("error", "not-found", "meta.profile")]
+    assert issues(answer) == [("error", "not-found", "Patient.meta.profile")]
     core = "http://hl7.org/fhir/StructureDefinition/Patient"
     assert (
         issues(shared_hub.post(f"/fhir/Patient/$validate?profile={core}", json=PATIENT)) == FINE

@@ -42,15 +42,17 @@ class _Walk:
         self.found.append(Issue(severity, code, place, text, self.profile.url))
 
 
-def check(body: Body, definition: Body, known: Known) -> list[Issue]:
-    """Where the resource does not meet the profile. The body has passed ``validate.check``."""
+def check(body: Body, definition: Body, known: Known, place: str = "") -> list[Issue]:
+    """Where the resource does not meet the profile. The body has passed ``validate.check``;
+    ``place`` is where it stands, if that is inside another."""
     profile = read(definition, known.profile)
     kind = str(body.get("resourceType"))
+    place = place or kind
     if profile.type != kind:
         text = f"the profile is one of {profile.type}; choose one of {kind}"
-        return [Issue("error", "structure", kind, text, profile.url)]
+        return [Issue("error", "structure", place, text, profile.url)]
     own: Body = orjson.loads(orjson.dumps(body, default=float))
-    return _of(profile, own, kind, own, known, 0)
+    return _of(profile, own, place, own, known, 0)
 
 
 def _of(

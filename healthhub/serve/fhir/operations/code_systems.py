@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from healthhub.errors import InvalidRequest, NotFound, Unprocessable
+from healthhub.model import validate
 from healthhub.model.resource import Body
 from healthhub.serve.fhir import answer
-from healthhub.serve.fhir.asked import asked
+from healthhub.serve.fhir.asked import asked, id_of
 from healthhub.serve.fhir.operations import coded, told
 from healthhub.serve.fhir.operations.coded import Coded
 from healthhub.serve.fhir.operations.conformance import Conformance
@@ -128,12 +129,15 @@ async def _system(conformance: Conformance, url: str, version: str = "") -> Code
 async def _own(request: Request, ask: answer.Asked, sent: Given) -> CodeSystem | None:
     """The CodeSystem of the address, or the one that was sent along."""
     if "id" in request.path_params:
-        stored = await ask.door.read(ask.who, ask.why, "CodeSystem", request.path_params["id"])
+        stored = await ask.door.read(ask.who, ask.why, "CodeSystem", id_of(request))
         return CodeSystem(orjson.loads(stored.json))
     body = sent.object("codeSystem") if sent.all("codeSystem") else None
     if body is not None and (body.get("resourceType") != "CodeSystem" or "url" not in body):
         raise Unprocessable("codeSystem is a CodeSystem with a url", expression="codeSystem")
-    return None if body is None else CodeSystem(body)
+    if body is None:
+        return None
+    validate.check(body)
+    return CodeSystem(body)
 
 
 def _side(sent: Given, letter: str) -> Coded:

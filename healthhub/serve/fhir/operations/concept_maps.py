@@ -10,7 +10,7 @@ from healthhub.errors import InvalidRequest, Unprocessable
 from healthhub.model import validate
 from healthhub.model.resource import Body
 from healthhub.serve.fhir import answer
-from healthhub.serve.fhir.asked import Asked, asked
+from healthhub.serve.fhir.asked import Asked, asked, id_of
 from healthhub.serve.fhir.operations import coded, told
 from healthhub.serve.fhir.operations.conformance import Conformance
 from healthhub.serve.fhir.operations.given import Given, given
@@ -53,7 +53,7 @@ async def _maps(request: Request, ask: Asked, sent: Given) -> list[Body]:
     conformance = Conformance(request, ask)
     url, own = sent.text("url"), sent.object("conceptMap")
     if "id" in request.path_params:
-        stored = await ask.door.read(ask.who, ask.why, "ConceptMap", request.path_params["id"])
+        stored = await ask.door.read(ask.who, ask.why, "ConceptMap", id_of(request))
         return [orjson.loads(stored.json)]
     if own is not None:
         if own.get("resourceType") != "ConceptMap":

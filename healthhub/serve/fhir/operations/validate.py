@@ -88,23 +88,41 @@ async def _judged(
     issues = await run_in_threadpool(validate.issues, body)
     if issues:
         return issues
-    urls = list(
-        dict.fromkeys([*_profiles_given(sent), *body.get("meta", {}).get("profile", [])])
-    )
+    wanted = [(type_, body, url) for url in _profiles_given(sent)]
+    wanted += [
+        (place, one, url)
+        for place, one in _resources(body)
+        for url in one.get("meta", {}).get("profile", [])
+    ]
     conformance = Conformance(request, ask)
-    await conformance.profiles(urls)
-    return await run_in_threadpool(_against, body, urls, conformance)
+    await conformance.profiles(dict.fromkeys(url for _, _, url in wanted))
+    return await run_in_threadpool(_against, body, wanted, conformance)
 
 
-def _against(body: Body, urls: list[str], conformance: Conformance) -> list[Issue]:
+def _resources(body: Body) -> list[tuple[str, Body]]:
+    """The resource, and those that are entries of it: each is held to the profiles it claims."""
+    type_ = body["resourceType"]
+    found = [(type_, body)]
+    if type_ == "Bundle":
+        found += [
+            (f"Bundle.entry[{index}].resource", entry["resource"])
+            for index, entry in enumerate(body.get("entry", ()))
+            if "resource" in entry
+        ]
+    return found
+
+
+def _against(
+    body: Body, wanted: list[tuple[str, Body, str]], conformance: Conformance
+) -> list[Issue]:
     issues = invariants.check(body)
-    for url in urls:
+    for place, one, url in wanted:
         definition = conformance.have("StructureDefinition", url)
         if definition is not None:
-            issues += profiles.check(body, definition, conformance.known)
-        elif url.partition("|")[0] != CORE + body["resourceType"]:
+            issues += profiles.check(one, definition, conformance.known, place)
+        elif url.partition("|")[0] != CORE + one["resourceType"]:
             text = "the hub has no such profile; store its StructureDefinition here first"
-            issues.append(Issue("error", "not-found", "meta.profile", text, url[:200]))
+            issues.append(Issue("error", "not-found", f"{place}.meta.profile", text, url[:200]))
     return list(dict.fromkeys(issues))
 
 

@@ -18,7 +18,7 @@ from healthhub.errors import InvalidRequest, Unprocessable
 from healthhub.model import validate
 from healthhub.model.resource import Body
 from healthhub.serve.fhir import answer
-from healthhub.serve.fhir.asked import Asked, asked
+from healthhub.serve.fhir.asked import Asked, asked, id_of
 from healthhub.serve.fhir.operations import coded, told
 from healthhub.serve.fhir.operations.code_systems import judged
 from healthhub.serve.fhir.operations.conformance import Conformance
@@ -112,7 +112,7 @@ async def _definition(
     """The value set of the address, of ``url``, or sent along; with all that it is made of."""
     url, own = sent.text("url"), sent.object("valueSet")
     if "id" in request.path_params:
-        stored = await ask.door.read(ask.who, ask.why, "ValueSet", request.path_params["id"])
+        stored = await ask.door.read(ask.who, ask.why, "ValueSet", id_of(request))
         found: Body = orjson.loads(stored.json)
     elif own is not None:
         if own.get("resourceType") != "ValueSet":
