@@ -27,6 +27,18 @@ from healthhub.settings import load
 from healthhub.store import database
 
 
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU seconds."""
+
+    web: float
+    postgres: float
+
+    def since(self, before: Cpu) -> Cpu:
+        """What was taken after ``before``."""
+        return Cpu(self.web - before.web, self.postgres - before.postgres)
+
+
 @dataclass
 class Hub:
     """A running hub: its addresses, credentials, and the memory of its processes."""
@@ -37,6 +49,7 @@ class Hub:
     dsn: str = ""
     token: str = ""
     password: str = ""
+    process: int = 0
     environment: dict[str, str] = field(default_factory=dict)
     peak_rss: int = 0
 
@@ -52,6 +65,18 @@ class Hub:
         )
         if done.returncode not in (0, 1):
             raise RuntimeError(f"{words[0]} ended with status {done.returncode}")
+
+    def cpu(self) -> Cpu:
+        """CPU seconds taken so far by the web processes and by PostgreSQL."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            backend = psutil.Process(connection.info.backend_pid)
+            server = backend.parents()[0].children(recursive=True)
+        web = [
+            child
+            for child in psutil.Process(self.process).children()
+            if "--web-child" in child.cmdline()
+        ]
+        return Cpu(_seconds(web), _seconds(server))
 
     def waiting(self, connection: psycopg.Connection) -> int:
         """Messages that are not settled yet."""
@@ -72,7 +97,8 @@ class Hub:
 
 @contextmanager
 def running(workers: int = 1, processes: int = 1) -> Iterator[Hub]:
-    """Start a hub that knows the demo city's sources; it is gone afterwards."""
+    """Start a hub that knows the demo city's sources, with so many workers and web processes;
+    it is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="healthhub-bench-"))
     ports = [_free_port(), _free_port()]
     tables = city.settings() | {
@@ -95,6 +121,7 @@ def running(workers: int = 1, processes: int = 1) -> Iterator[Hub]:
         stdout=log,
         stderr=log,
     )
+    hub.process = process.pid
     stop = threading.Event()
     threading.Thread(target=_sample, args=(hub, process.pid, stop), daemon=True).start()
     try:
@@ -112,6 +139,17 @@ def running(workers: int = 1, processes: int = 1) -> Iterator[Hub]:
         process.wait(60)
         log.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _seconds(processes: list[psutil.Process]) -> float:
+    taken = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        taken += times.user + times.system
+    return taken
 
 
 def _free_port() -> int:

@@ -82,9 +82,7 @@ def install(app: FastAPI) -> None:
     """Make the application answer errors as ``respond`` does."""
 
     async def handle(request: Request, error: Exception) -> Response:
-        if not isinstance(error, HubError | HTTPException | RequestValidationError):
-            log.error("%s", faults(error))
-        return respond(request, known(error))
+        return failed(request, error)
 
     for kind in (
         HubError,
@@ -96,6 +94,13 @@ def install(app: FastAPI) -> None:
         TooManyRequests,
     ):
         app.add_exception_handler(kind, handle)
+
+
+def failed(request: Request, error: Exception) -> Response:
+    """The answer to an error; one of the hub's own making is logged."""
+    if not isinstance(error, HubError | HTTPException | RequestValidationError):
+        log.error("%s", faults(error))
+    return respond(request, known(error))
 
 
 def known(error: Exception) -> HubError:

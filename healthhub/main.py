@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from healthhub import edge, health, postgres
 from healthhub.access import Door
@@ -26,16 +27,39 @@ ROUTERS = (
     health.router,
     assets.router,
     signin.router,
-    fhir.router,
     console.router,
     record.router,
     feeds.router,
 )
 
 
+class Application(FastAPI):
+    """The pages and feeds, and beside them the FHIR service, which needs none of their layers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Part the requests of the FHIR service from the others."""
+        pages = super().build_middleware_stack()
+        service = _service(self.state.settings)
+
+        async def parted(scope: Scope, receive: Receive, send: Send) -> None:
+            await (service if fhir.is_ours(scope) else pages)(scope, receive, send)
+
+        return parted
+
+
+def _service(settings: Settings) -> ASGIApp:
+    """The FHIR service with its layers, the outermost last."""
+    limit = settings.web.max_body_bytes
+    service: ASGIApp = fhir.Ways(fhir.LINES, fhir.unknown, edge.failed)
+    service = compression.Compression(service, limit=limit, prefix=FHIR)
+    if settings.web.cors_origins:
+        service = cors.Cors(service, origins=settings.web.cors_origins, prefix=FHIR)
+    return edge.Edge(service, max_body_bytes=limit)
+
+
 def build_app(settings: Settings, dsn: str) -> FastAPI:
     """The application. It opens its connections when it starts, so this needs no database."""
-    app = FastAPI(
+    app = Application(
         title="HealthHub",
         docs_url=None,
         redoc_url=None,
@@ -45,12 +69,8 @@ def build_app(settings: Settings, dsn: str) -> FastAPI:
     app.state.settings = settings
     app.state.dsn = dsn
     edge.install(app)
-    app.router.routes.append(fhir.shortcut)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(compression.Compression, limit=settings.web.max_body_bytes, prefix=FHIR)
-    if settings.web.cors_origins:
-        app.add_middleware(cors.Cors, origins=settings.web.cors_origins, prefix=FHIR)
     app.add_middleware(edge.Edge, max_body_bytes=settings.web.max_body_bytes)
     return app
 

@@ -6,13 +6,13 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import psycopg
 
 from bench import http_load, mllp_load
+from bench.city import load
 from bench.figure import Figure
 from bench.hub import Hub, running
 from healthhub import city
@@ -35,14 +35,8 @@ def measure(residents: int) -> Iterator[Figure]:
 
 
 def _load(hub: Hub, connection: psycopg.Connection, residents: int) -> Iterator[Figure]:
-    messages, files = _history(hub.folder / "history", residents)
     before = _one(connection, "select pg_database_size(current_database())")
-    started = time.perf_counter()
-    for source, path in files.items():
-        hub.command("feed", source, str(path))
-    while hub.waiting(connection):
-        time.sleep(0.1)
-    elapsed = time.perf_counter() - started
+    loaded = load(hub, connection, residents)
     versions = _one(
         connection, "select count(*) + (select count(*) from resource_history) from resource"
     )
@@ -51,15 +45,19 @@ def _load(hub: Hub, connection: psycopg.Connection, residents: int) -> Iterator[
     bytes_ = _one(connection, "select pg_database_size(current_database())") - before
     stored = _one(
         connection,
-        "select sum(pg_total_relation_size(c.oid)) from pg_class c"
-        " where relname in ('resource', 'resource_history', 'resource_identifier', 'resource_text')",
+        "select sum(pg_total_relation_size(oid)) from pg_class"
+        " where relkind = 'r' and relname ~ '^resource'",
     )
     conditions = (
-        f"history of {residents} residents, {messages} HL7 v2 messages of all sources, "
+        f"history of {residents} residents, {loaded.messages} HL7 v2 messages of all sources, "
         f"{resources} resources in {versions} versions, 2 workers, PostgreSQL on the same machine"
     )
-    yield Figure("walk.load.resources_per_s", versions / elapsed, "versions/s", conditions)
-    yield Figure("walk.load.messages_per_s", messages / elapsed, "messages/s", conditions)
+    yield Figure(
+        "walk.load.resources_per_s", versions / loaded.seconds, "versions/s", conditions
+    )
+    yield Figure(
+        "walk.load.messages_per_s", loaded.messages / loaded.seconds, "messages/s", conditions
+    )
     yield Figure(
         "walk.load.bytes_per_resource",
         float(stored) / resources,
@@ -69,23 +67,6 @@ def _load(hub: Hub, connection: psycopg.Connection, residents: int) -> Iterator[
     yield Figure(
         "walk.load.peak_rss_mb", hub.peak_rss / 2**20, "MiB", "largest process of the hub's own"
     )
-
-
-def _history(folder: Path, residents: int) -> tuple[int, dict[str, Path]]:
-    """One file for each source; garbage is left to the live tests."""
-    folder.mkdir()
-    files: dict[str, Any] = {}
-    count = 0
-    for source, _, raw in city.feed(residents):
-        if not raw.startswith(b"MSH"):
-            continue
-        if source not in files:
-            files[source] = (folder / f"{source}.hl7").open("wb")
-        files[source].write(b"\x0b" + raw + b"\x1c\r")
-        count += 1
-    for file in files.values():
-        file.close()
-    return count, {source: folder / f"{source}.hl7" for source in files}
 
 
 def _results(residents: int, count: int) -> list[bytes]:
@@ -215,8 +196,9 @@ def _numbers(hub: Hub, patients: list[str], headers: dict[str, str]) -> list[str
 
 
 def _run(hub: Hub, paths: list[str], headers: dict[str, str]) -> http_load.Load:
-    http_load.run(hub.base, paths, headers, READERS, 1.0)
-    return http_load.run(hub.base, paths, headers, READERS, READ_SECONDS)
+    requests = http_load.gets(hub.base, paths, headers)
+    http_load.run(hub.base, requests, READERS, 1.0)
+    return http_load.run(hub.base, requests, READERS, READ_SECONDS)
 
 
 def _said(load: http_load.Load) -> str:

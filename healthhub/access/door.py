@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
@@ -17,6 +17,7 @@ from healthhub import identify, keep
 from healthhub.access import audit, finding_people, looks, matching
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event
+from healthhub.access.gather import Gather
 from healthhub.access.policy import Action, permits, require
 from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
@@ -64,6 +65,7 @@ class Door:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
         self._audit = Audit(pool)
+        self._rows = Gather(self._current)
         self._threads: ConnectionPool[Connection] | None = None
 
     async def close(self) -> None:
@@ -80,9 +82,13 @@ class Door:
 
     async def read(self, who: Actor, purpose: Purpose, type_: str, fhir_id: str) -> Stored:
         """The current version; Gone when it was deleted."""
-        wanted = reads.by_id(type_, ids.row_id(type_, fhir_id))
         event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,))
-        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_one)
+
+        async def work() -> Stored:
+            found = await self._rows.of((type_, ids.row_id(type_, fhir_id)))
+            return reads.alive(type_, found)
+
+        return await self._answer(event, work, _of_one)
 
     async def vread(
         self, who: Actor, purpose: Purpose, type_: str, fhir_id: str, version: int
@@ -345,6 +351,11 @@ class Door:
         seen = tuple(dict.fromkeys((*more, *patients(result))))
         await self._audit.record(replace(event, patients=seen))
         return result
+
+    async def _current(
+        self, names: Sequence[tuple[str, UUID]]
+    ) -> Mapping[tuple[str, UUID], Stored]:
+        return await query.afetch(self._pool, reads.current(names))
 
     async def _in_thread(self, work: Callable[[Connection], T]) -> T:
         if self._threads is None:

@@ -26,15 +26,16 @@ def _number(resource_type: str) -> int:
 
 
 def _one(what: str) -> Callable[[list[Row]], Stored]:
-    def decode(found: list[Row]) -> Stored:
-        if not found:
-            raise NotFound(f"there is no such {what}")
-        resource = rows.stored(found[0])
-        if resource.deleted:
-            raise Gone(f"this {what} was deleted; its history can still be read")
-        return resource
+    return lambda found: alive(what, rows.stored(found[0]) if found else None)
 
-    return decode
+
+def alive(what: str, found: Stored | None) -> Stored:
+    """What was found; NotFound when that is nothing, Gone when it is a deletion."""
+    if found is None:
+        raise NotFound(f"there is no such {what}")
+    if found.deleted:
+        raise Gone(f"this {what} was deleted; its history can still be read")
+    return found
 
 
 def by_id(resource_type: str, key: UUID) -> Query[Stored]:
@@ -43,6 +44,23 @@ def by_id(resource_type: str, key: UUID) -> Query[Stored]:
         f"{_CURRENT} where r.type = %b and r.id = %b",
         (_number(resource_type), key),
         _one(resource_type),
+    )
+
+
+def current(names: Sequence[tuple[str, UUID]]) -> Query[dict[tuple[str, UUID], Stored]]:
+    """The current versions of these types and keys, deletions too."""
+
+    def decode(found: list[Row]) -> dict[tuple[str, UUID], Stored]:
+        return {(types.name(row[0]), row[1]): rows.stored(row) for row in found}
+
+    known = [(types.NUMBERS[name], key) for name, key in names if name in types.NUMBERS]
+    if len(known) == 1:
+        return Query(f"{_CURRENT} where r.type = %b and r.id = %b", known[0], decode)
+    return Query(
+        f"select {rows.COLUMNS} from unnest(%b::smallint[], %b::uuid[]) u(type, id)"  # noqa: S608
+        " join resource r using (type, id)",
+        ([number for number, _ in known], [key for _, key in known]),
+        decode,
     )
 
 

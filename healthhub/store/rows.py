@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
@@ -113,11 +113,36 @@ def insert(conn: Connection, versions: Sequence[Current], updated: datetime) -> 
         return
     found = [_indexed(version) for version in versions]
     words.keep(conn, found)
-    with conn.cursor() as cursor, cursor.copy(_INSERT) as copy:
-        copy.set_types(_INSERT_TYPES)
-        for version, entries in zip(versions, found, strict=True):
-            copy.write_row(_row(version, updated, entries))
-    _index(conn, *_entries(versions, found))
+    copy(
+        conn,
+        (
+            Row(_row(version, updated, entries), *_entries([version], [entries]))
+            for version, entries in zip(versions, found, strict=True)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A first version as the tables hold it: the columns of _INSERT, and its entries in the
+    tables of identifiers and texts."""
+
+    columns: tuple[Any, ...]
+    identified: list[Identified]
+    worded: list[Worded]
+
+
+def copy(conn: Connection, rows: Iterable[Row]) -> None:
+    """Write rows that are made already, as fast as the database takes them."""
+    identified: list[Identified] = []
+    worded: list[Worded] = []
+    with conn.cursor() as cursor, cursor.copy(_INSERT) as into:
+        into.set_types(_INSERT_TYPES)
+        for row in rows:
+            into.write_row(row.columns)
+            identified += row.identified
+            worded += row.worded
+    _index(conn, identified, worded)
 
 
 def replace(

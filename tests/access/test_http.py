@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from healthhub.access import Purpose, Role, accounts, clients
 from healthhub.access.http import COOKIE
+from healthhub.serve import fhir
 
 OPEN = ("/health", "/signin", "/static", "/assets", "/favicon.ico")
 """What may be seen without credentials: probes, the sign-in page, stylesheets and scripts."""
@@ -36,6 +37,8 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
                 yield from walk(list(inner), prefix)
 
     yield from walk(list(app.router.routes), "")
+    for path, method, _ in fhir.LINES:
+        yield method, f"/fhir{path}"
 
 
 def test_every_route_refuses_who_brings_no_credentials(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from healthhub.serve.fhir import bulk_job, subscription
 from healthhub.serve.fhir.bulk_import import bulk_import
 from healthhub.serve.fhir.bundle import bundle
@@ -16,16 +14,12 @@ from healthhub.serve.fhir.operations import routes
 from healthhub.serve.fhir.patch import patch, patch_conditionally
 from healthhub.serve.fhir.read import read
 from healthhub.serve.fhir.search import search, search_by_post
-from healthhub.serve.fhir.shortcut import Shortcut
 from healthhub.serve.fhir.unknown import unknown
 from healthhub.serve.fhir.update import update, update_conditionally
 from healthhub.serve.fhir.vread import vread
+from healthhub.serve.fhir.ways import Line, Ways, is_ours
 
-ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-
-router = APIRouter()
-# Plain routes, without FastAPI's parsing of arguments: they are the hub's busiest.
-for path, method, interaction in (
+LINES: tuple[Line, ...] = (
     ("/metadata", "GET", metadata),
     ("/$export", "GET", export),
     ("/$export", "POST", export),
@@ -65,14 +59,7 @@ for path, method, interaction in (
     ("", "GET", search),
     ("/", "GET", search),
     ("/_search", "POST", search_by_post),
-):
-    router.add_route(f"/fhir{path}", interaction, methods=[method])
-router.add_route("/fhir", unknown, methods=ALL)
-router.add_route("/fhir/{path:path}", unknown, methods=ALL)
-
-shortcut = Shortcut(
-    {"GET": search, "POST": create},
-    {"GET": read, "PUT": update, "PATCH": patch, "DELETE": delete},
 )
+"""Every address of the service; a new interaction is a file and a line."""
 
-__all__ = ["router", "shortcut"]
+__all__ = ["LINES", "Ways", "is_ours", "unknown"]

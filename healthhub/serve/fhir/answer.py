@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import formatdate
+from functools import lru_cache
 
 import orjson
 from starlette.requests import Request
@@ -41,9 +42,14 @@ def versioned(stored: Stored) -> dict[str, str]:
     """The headers that name a version."""
     return {
         "etag": f'W/"{stored.version}"',
-        "last-modified": format_datetime(stored.updated.astimezone(UTC), usegmt=True),
+        "last-modified": _http_date(int(stored.updated.timestamp())),
         "cache-control": "private, no-cache",
     }
+
+
+@lru_cache(maxsize=10_000)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def of_write(request: Request, ask: Asked, outcome: Outcome) -> Response:

@@ -125,7 +125,7 @@ async def _called(
     async def send(message: Message) -> None:
         received.append(message)
 
-    await request.app.router(scope, receive, send)
+    await request.scope["ways"](scope, receive, send)
     head = received[0]
     headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in head["headers"]}
     return head["status"], headers, b"".join(m.get("body", b"") for m in received[1:])

@@ -1,0 +1,255 @@
+"""Fill a store with many patients, quickly: a loaded city is copied under other ids and numbers.
+
+What the copies hold is what the store's own index makes of the city's resources; the entries that
+depend on an id or a number are made anew for each copy. Rows go in by COPY through the store's
+own writer, from several processes, and indexes are built afterwards.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from healthhub.store import dictionary, hashes, index, rows, wire
+
+_SHARED = rb"(?<!Practitioner/)(?<!Organization/)(?<!Location/)"
+_UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# A value that is a text stands only in identifiers and contact points.
+_PART = re.compile(rb'(%b%b|(?<="value":")[^"\\]+(?="))' % (_SHARED, _UUID))
+_KEY = re.compile(_UUID)
+_RESIDENT = re.compile(rb"\d{17}[\dX]")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+"""GB 11643: the weights of a resident number's check digit."""
+_TABLES = ("resource", "resource_identifier", "resource_text")
+
+
+class Copy:
+    """One copy of the city: its patients' ids and numbers under this name."""
+
+    def __init__(self, name: str) -> None:
+        digest = bytearray(sha256(name.encode()).digest()[:16])
+        digest[6] &= 0x0F  # a UUID's version and variant stay as they are
+        digest[8] &= 0x3F
+        self._mask = int.from_bytes(digest, "big")
+        self._name = name.encode()
+        self._known: dict[bytes, bytes] = {}
+
+    def of(self, body: bytes) -> bytes:
+        """The body of the copy's resource."""
+        return self.joined(_PART.split(body))
+
+    def joined(self, parts: list[bytes]) -> bytes:
+        """The same of a body that ``_PART`` has split."""
+        made = parts.copy()
+        made[1::2] = [self.part(each) for each in parts[1::2]]
+        return b"".join(made)
+
+    def part(self, old: bytes) -> bytes:
+        """An id or a number of the copy."""
+        new = self._known.get(old)
+        if new is None:
+            if _KEY.fullmatch(old):
+                new = str(self.key(UUID(old.decode()))).encode()
+            else:
+                new = self._number(old)
+            self._known[old] = new
+        return new
+
+    def key(self, old: UUID) -> UUID:
+        """A row's key."""
+        return UUID(int=old.int ^ self._mask)
+
+    def _number(self, old: bytes) -> bytes:
+        if not _RESIDENT.fullmatch(old):
+            return b"%b-%b" % (old, self._name)
+        order = int.from_bytes(sha256(self._name + old).digest()[:4], "big") % 1000
+        body = b"%b%03d" % (old[:14], order)
+        rest = sum(w * (digit - 48) for w, digit in zip(_WEIGHTS, body, strict=True)) % 11
+        return body + b"10X98765432"[rest : rest + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A row of the city: its columns, its body in parts, and what is made anew for a copy."""
+
+    columns: tuple[Any, ...]
+    body: list[bytes]
+    fixed: tuple[int, ...]
+    tokens: tuple[tuple[str, bytes, bytes], ...]
+    """Field, what stands before the id or number, and the id or number itself."""
+    identifiers: tuple[tuple[str, bytes, int, int | None], ...]
+    texts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a filling took."""
+
+    copies: int
+    rows: int
+    seconds: float
+    indexing: float
+
+
+def fill(dsn: str, copies: int, processes: int = 2) -> Filled:
+    """Add so many copies of what the store holds of patients; persons are not copied."""
+    started = time.perf_counter()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        templates = _templates(connection)
+        definitions = _drop_indexes(connection)
+        context = multiprocessing.get_context("fork")
+        workers = [
+            context.Process(target=_write, args=(dsn, templates, range(n, copies, processes)))
+            for n in range(processes)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+            if worker.exitcode:
+                raise RuntimeError("a process that fills the store has failed")
+        written = time.perf_counter()
+        _make_indexes(connection, definitions)
+    ended = time.perf_counter()
+    return Filled(copies, copies * len(templates), written - started, ended - written)
+
+
+def _templates(connection: psycopg.Connection) -> list[Template]:
+    """The rows of patients as they lie in the table, golden Patients left out."""
+    dictionary.learn(connection.execute(dictionary.ALL).fetchall())
+    recorder = _Recorder()
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(
+            "select patient_key, id, event_at, message, updated, at_start, at_end, present,"
+            " version, type, authority, deleted, tokens, spans, stamps, body from resource r"
+            " where patient_key <> '00000000-0000-0000-0000-000000000000' and not deleted"
+            "   and not exists (select from person p where p.person_key = r.id) order by r.ctid"
+        )
+        with recorder:
+            return [recorder.template(row) for row in cursor]
+
+
+class _Recorder:
+    """Notes which texts the index makes its hashes of."""
+
+    def __enter__(self) -> None:
+        self._said: dict[int, tuple[str, str]] = {}
+        self._true = index.token, index.reference
+        vars(index).update(token=self._token, reference=self._reference)
+
+    def __exit__(self, *_: object) -> None:
+        vars(index).update(token=self._true[0], reference=self._true[1])
+
+    def _token(self, field: str, value: str) -> int:
+        hashed = hashes.token(field, value)
+        self._said[hashed] = field, value
+        return hashed
+
+    def _reference(self, field: str, resource_type: str, key: UUID) -> int:
+        return self._token(field, f"{resource_type}/{key}")
+
+    def template(self, row: Sequence[Any]) -> Template:
+        """A row with its entries parted into those that stay and those that do not."""
+        self._said.clear()
+        body = dictionary.unpack(row[15])
+        parts = _PART.split(body)
+        changing = set(parts[1::2])
+        entries = index.of(wire.reload(body))
+        fixed: list[int] = []
+        tokens: list[tuple[str, bytes, bytes]] = []
+        for hashed in entries.tokens:
+            field, value = self._said[hashed]
+            for mark in (b"|", b"/"):
+                before, found, last = value.encode().rpartition(mark)
+                if last in changing:
+                    tokens.append((field, before + found, last))
+                    break
+            else:
+                fixed.append(hashed)
+        identifiers = [
+            (self._said[hashed][0], self._said[hashed][1].encode(), system, kind)
+            for hashed, system, kind in entries.identifiers
+        ]
+        return Template(
+            tuple(row[:15]), parts, tuple(fixed), tuple(tokens), tuple(identifiers),
+            tuple(entries.texts),
+        )  # fmt: skip
+
+
+def _write(dsn: str, templates: list[Template], copies: range) -> None:
+    """Write some copies, each in a transaction."""
+    os.nice(1)
+    with psycopg.connect(dsn) as connection:
+        for number in copies:
+            copy = Copy(str(number))
+            rows.copy(connection, _rows(copy, templates))
+            connection.commit()
+
+
+def _rows(copy: Copy, templates: list[Template]) -> Iterator[rows.Row]:
+    made: dict[tuple[str, bytes, bytes], int] = {}
+    for each in templates:
+        patient, key = copy.key(each.columns[0]), copy.key(each.columns[1])
+        tokens = list(each.fixed)
+        for token in each.tokens:
+            hashed = made.get(token)
+            if hashed is None:
+                field, before, last = token
+                text = (before + copy.part(last)).decode()
+                hashed = made[token] = hashes.token.__wrapped__(field, text)
+            tokens.append(hashed)
+        tokens.sort()
+        packed = dictionary.pack(copy.joined(each.body))
+        yield rows.Row(
+            (
+                patient,
+                key,
+                *each.columns[2:12],
+                tokens,
+                each.columns[13],
+                each.columns[14],
+                packed,
+            ),
+            [
+                (hashes.token.__wrapped__(f, copy.part(v).decode()), system, kind, patient, key)
+                for f, v, system, kind in each.identifiers
+            ],
+            [(patient, key, each.columns[9], field, text) for field, text in each.texts],
+        )
+
+
+def _drop_indexes(connection: psycopg.Connection) -> list[str]:
+    """Take the indexes of the search tables away; what makes them again."""
+    found = connection.execute(
+        "select i.indexrelid::regclass::text, i.indrelid::regclass::text,"
+        "       pg_get_indexdef(i.indexrelid), c.conname, pg_get_constraintdef(c.oid)"
+        "  from pg_index i left join pg_constraint c on c.conindid = i.indexrelid"
+        " where i.indrelid::regclass::text = any(%s)",
+        (list(_TABLES),),
+    ).fetchall()
+    definitions = []
+    for name, table, definition, constraint, how in found:
+        if constraint:
+            connection.execute(f"alter table {table} drop constraint {constraint}")  # type: ignore[arg-type]
+            definitions.append(f"alter table {table} add constraint {constraint} {how}")
+        else:
+            connection.execute(f"drop index {name}")  # type: ignore[arg-type]
+            definitions.append(definition)
+    return definitions
+
+
+def _make_indexes(connection: psycopg.Connection, definitions: Sequence[str]) -> None:
+    connection.execute("set maintenance_work_mem = '1GB'")
+    for definition in definitions:
+        connection.execute(definition)  # type: ignore[arg-type]
+    for table in _TABLES:
+        connection.execute(f"vacuum (analyze) {table}")  # type: ignore[arg-type]
