@@ -144,10 +144,10 @@ class _Recorder:
     def __enter__(self) -> None:
         self._said: dict[int, tuple[str, str]] = {}
         self._true = index.token, index.reference
-        vars(index).update(token=self._token, reference=self._reference)
+        index.__dict__.update(token=self._token, reference=self._reference)
 
     def __exit__(self, *_: object) -> None:
-        vars(index).update(token=self._true[0], reference=self._true[1])
+        index.__dict__.update(token=self._true[0], reference=self._true[1])
 
     def _token(self, field: str, value: str) -> int:
         hashed = hashes.token(field, value)

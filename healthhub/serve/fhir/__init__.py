@@ -17,7 +17,7 @@ from healthhub.serve.fhir.search import search, search_by_post
 from healthhub.serve.fhir.unknown import unknown
 from healthhub.serve.fhir.update import update, update_conditionally
 from healthhub.serve.fhir.vread import vread
-from healthhub.serve.fhir.ways import Line, Ways, is_ours
+from healthhub.serve.fhir.ways import Interaction, Line, Ways, is_ours
 
 LINES: tuple[Line, ...] = (
     ("/metadata", "GET", metadata),
@@ -62,4 +62,4 @@ LINES: tuple[Line, ...] = (
 )
 """Every address of the service; a new interaction is a file and a line."""
 
-__all__ = ["LINES", "Ways", "is_ours", "unknown"]
+__all__ = ["LINES", "Interaction", "Ways", "is_ours", "unknown"]
