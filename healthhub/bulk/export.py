@@ -150,11 +150,8 @@ class Export:
             read, None if after is None else (UUID(after[0]), UUID(after[1]))
         )
         while page := coming.result():
-            if len(page) == PAGE:
-                coming = ahead.submit(read, (page[-1].patient, page[-1].id))
+            coming = ahead.submit(read, (page[-1].patient, page[-1].id))
             yield page
-            if len(page) < PAGE:
-                return
 
     def _all(
         self, name: str, moment: datetime, after: tuple[UUID, UUID] | None

@@ -81,6 +81,15 @@ def do(
         jobs.finish(conn, job.number, "failed", error.message)
     except Stopped as error:
         jobs.finish(conn, job.number, "failed", str(error))
+    except OSError as error:
+        log.error("bulk job=%d cannot write: %s", job.number, error.strerror)
+        jobs.finish(
+            conn,
+            job.number,
+            "failed",
+            f"the files cannot be written or read ({error.strerror}); ask an administrator to "
+            "look at data_dir, then start again",
+        )
     except Exception as error:  # noqa: BLE001 - the process's edge: the job fails, not the process
         frames = traceback.extract_tb(error.__traceback__)[-4:]
         where = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))

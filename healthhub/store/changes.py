@@ -21,8 +21,11 @@ from healthhub.store import query, rows, types
 
 Connection = psycopg.Connection[Any]
 SUBSCRIPTION = types.NUMBERS["Subscription"]
-LOCK_MILLISECONDS = "300"
+LOCK_MILLISECONDS = 300
 """How long writers may be held up when the watched types change."""
+PATIENT_MILLISECONDS = 1500
+"""The same after some vain attempts: autovacuum gives way only to who waits for over a second
+(deadlock_timeout)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,20 @@ def watched(conn: Connection) -> set[int]:
     return set(row[0]) if row else set()
 
 
-def watch(conn: Connection, wanted: Iterable[int]) -> bool:
+def watch(
+    conn: Connection, wanted: Iterable[int], milliseconds: int = LOCK_MILLISECONDS
+) -> bool:
     """Note changes of these types (and of Subscription) from the commit of this on.
 
-    False when writers held the table for longer than they may be held up in turn: try again.
+    False when writers held the table for longer than they may be held up in turn: try again,
+    after a pause that lets them go on.
     """
     target = {SUBSCRIPTION, *wanted}
     if watched(conn) == target:
         return True
     try:
         with conn.transaction():
-            conn.execute("select set_config('lock_timeout', %s, true)", (LOCK_MILLISECONDS,))
+            conn.execute("select set_config('lock_timeout', %s, true)", (str(milliseconds),))
             for statement in triggers(target):
                 conn.execute(cast(LiteralString, statement))
     except LockNotAvailable:

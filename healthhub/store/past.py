@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import psycopg
@@ -26,6 +26,8 @@ Connection = psycopg.Connection[Any]
 GRACE_SECONDS = 1.0
 """How long after taking its time a writer may yet begin its transaction."""
 POLL_SECONDS = 0.1
+PAGE_BYTES = 4 * 2**20
+"""Packed bytes of a page, unless its first resource alone has more: bounds the memory of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,9 @@ def _one(conn: Connection, sql: Any) -> int:
 
 
 _PAGE = """
-select r.id, r.patient_key, coalesce(h.version, r.version), coalesce(h.updated, r.updated),
-       coalesce(h.deleted, r.deleted), h.version is not null, coalesce(h.body, r.body)
+select r.id, r.patient_key, coalesce(h.version, r.version) as version,
+       coalesce(h.updated, r.updated) as updated, coalesce(h.deleted, r.deleted) as deleted,
+       h.version is not null as changed, coalesce(h.body, r.body) as body
   from resource r left join lateral (
        select v.version, v.updated, v.deleted, v.body from resource_history v
         where r.updated > %(moment)b and v.patient_key = r.patient_key and v.type = r.type
@@ -83,7 +86,7 @@ def page(
     owned: bool = False,
 ) -> list[Version]:
     """Up to ``count`` resources of a type as they were at ``moment``, in id order after
-    ``after``, deleted ones among them. ``since``: only what changed after it; ``owned``: only
+    ``after``, deleted ones among them; fewer where they are large, none only at the end. ``since``: only what changed after it; ``owned``: only
     what belongs to a patient."""
     clauses, values = _common(resource_type, moment, count, since)
     if owned:
@@ -92,9 +95,7 @@ def page(
     if after is not None:
         clauses += " and r.id > %(after)b"
         values["after"] = after
-    return _fetch(
-        conn, f"{_PAGE}{clauses} order by r.type, r.id limit %(count)b::bigint", values
-    )
+    return _fetch(conn, clauses, "r.type, r.id", "id", values)
 
 
 def page_of(
@@ -114,8 +115,7 @@ def page_of(
     if after is not None:
         clauses += " and (r.patient_key, r.id) > (%(patient)b::uuid, %(after)b::uuid)"
         values["patient"], values["after"] = after
-    order = "order by r.patient_key, r.id limit %(count)b::bigint"
-    return _fetch(conn, f"{_PAGE}{clauses} {order}", values)
+    return _fetch(conn, clauses, "r.patient_key, r.id", "patient_key, id", values)
 
 
 def _common(
@@ -132,9 +132,19 @@ def _common(
     return " and coalesce(h.updated, r.updated) > %(since)b", values
 
 
-def _fetch(conn: Connection, sql: Any, values: dict[str, Any]) -> list[Version]:
+def _fetch(
+    conn: Connection, clauses: str, order: str, listed: str, values: dict[str, Any]
+) -> list[Version]:
+    """The page, cut where its bodies reach PAGE_BYTES; sizes are known without reading them."""
+    sql = f"""
+        select id, patient_key, version, updated, deleted, changed, body from (
+            select page.*, sum(octet_length(body)) over (order by {listed}) as size,
+                   row_number() over (order by {listed}) as place
+              from ({_PAGE}{clauses} order by {order} limit %(count)b::bigint) page) sized
+         where size <= %(bytes)b::bigint or place = 1 order by {listed}"""  # noqa: S608
     with conn.cursor(binary=True) as cursor:
-        return [Version(*row) for row in cursor.execute(sql, values)]
+        found = cursor.execute(cast(LiteralString, sql), values | {"bytes": PAGE_BYTES})
+        return [Version(*row) for row in found]
 
 
 def changed(

@@ -35,6 +35,10 @@ PRUNE_SECONDS = 3600.0
 STANDBY_SECONDS = 2.0
 """How soon another takes the place of one that died."""
 POOL = 8
+LARGE = frozenset({"Binary", "Bundle", "DocumentReference", "Media"})
+MOST_LARGE = 10
+"""Changes of types that may hold whole documents, in one batch: bounds the memory of it."""
+IMPATIENT = 3
 
 Connection = psycopg.Connection[Any]
 
@@ -64,6 +68,16 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
             stop.wait(pause)
 
 
+def _bounded(found: list[Change]) -> list[Change]:
+    """As many of the changes, from the first, as can be held at a time."""
+    large = 0
+    for place, change in enumerate(found):
+        large += change.type in LARGE
+        if large > MOST_LARGE:
+            return found[:place]
+    return found
+
+
 def _alone(conn: Connection) -> bool:
     row = conn.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
     return row is not None and row[0]
@@ -88,15 +102,16 @@ class Notifier:
         self._deliverer = Deliverer(pool, client, self._settings, self._topics, base)
         self._threads = stack.enter_context(ThreadPoolExecutor(self._settings.at_once))
         self._busy: set[UUID] = set()
-        self._pruned = -1e9
+        self._pruned = self._watch_at = -1e9
+        self._watch_failures = 0
 
     def work(self, stop: threading.Event) -> None:
         """Match and deliver until told to stop; deliveries under way are finished first."""
         while not stop.is_set():
-            found = changes.take(self._conn, BATCH)
+            found = _bounded(changes.take(self._conn, BATCH))
             if found:
                 self._match(found)
-            changes.watch(self._conn, table.wanted_types(self._conn))
+            self._watch()
             for one in table.due(self._conn, list(self._busy)):
                 if len(self._busy) < self._settings.at_once:
                     self._busy.add(one.id)
@@ -104,8 +119,25 @@ class Notifier:
             if time.monotonic() - self._pruned > PRUNE_SECONDS:
                 table.prune(self._conn, self._settings.keep_days)
                 self._pruned = time.monotonic()
-            if len(found) < BATCH:
+            if not found:
                 stop.wait(IDLE_SECONDS)
+
+    def _watch(self) -> None:
+        """Have the wanted types watched. Where long writes stand against it, try again after
+        growing pauses, so that other writers do not queue behind the attempts."""
+        if time.monotonic() < self._watch_at:
+            return
+        last = self._watch_failures >= IMPATIENT
+        milliseconds = changes.PATIENT_MILLISECONDS if last else changes.LOCK_MILLISECONDS
+        if changes.watch(self._conn, table.wanted_types(self._conn), milliseconds):
+            self._watch_failures = 0
+            return
+        self._watch_failures += 1
+        pause = min(30.0, 2.0**self._watch_failures)
+        self._watch_at = time.monotonic() + pause
+        log.warning(
+            "notify long writes hold up a change of what is watched retry_in=%.0fs", pause
+        )
 
     def _match(self, found: Sequence[Change]) -> None:
         """All at once; if that fails each by itself, so that one cannot hold up the others."""

@@ -30,7 +30,7 @@ _OURS = frozenset(
 )
 _JSON = frozenset({"application/fhir+json", "application/json"})
 MOST_SECONDS = 60
-USUAL_COUNT, MOST_COUNT = 20, 500
+USUAL_COUNT, MOST_COUNT = 20, 100
 
 
 @dataclass(frozen=True, slots=True)

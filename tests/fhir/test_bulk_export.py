@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import random
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -290,6 +292,40 @@ def test_files_come_as_gzip_or_plain_as_the_client_takes_them(hub: httpx.Client)
         text = b"".join(plain.iter_raw())
         assert "content-encoding" not in plain.headers
     assert gzip.decompress(raw) == text == hub.get("/fhir/Patient/a").content + b"\n"
+
+
+def test_a_file_is_given_to_who_asks_for_ndjson(hub: httpx.Client) -> None:
+    put(hub, patient("a"))
+    url = manifest(hub, kicked(hub, "$export"))["output"][0]["url"]
+    answer = hub.get(url, headers={"accept": "application/fhir+ndjson"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/fhir+ndjson")
+
+
+def test_large_resources_are_read_few_at_a_time(
+    hub: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "PAGE_BYTES", 20_000)
+    sizes: list[int] = []
+    page = past.page
+
+    def noted(*args: Any, **more: Any) -> Any:
+        found = page(*args, **more)
+        if found:
+            sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(past, "page", noted)
+    for number in range(6):
+        data = base64.b64encode(random.Random(number).randbytes(9_000)).decode()
+        body = {"resourceType": "Binary", "id": f"b{number}", "contentType": "image/png"}
+        put(hub, body | {"data": data})
+    assert len(ids(exported(hub, "$export", {"_type": "Binary"}))) == 6
+    assert max(sizes) == 2
+    sizes.clear()
+    monkeypatch.setattr(past, "PAGE_BYTES", 10)
+    assert len(ids(exported(hub, "$export", {"_type": "Binary"}))) == 6
+    assert sizes == [1] * 6
 
 
 def test_parts_are_closed_when_full(hub: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

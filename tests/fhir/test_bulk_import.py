@@ -65,6 +65,20 @@ def hub(database: str, settings: Settings, idle: httpx.Client) -> Iterator[httpx
         yield idle
 
 
+@pytest.fixture(scope="module")
+def refusing(
+    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A client that tests share which enter no job."""
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "imports").mkdir()
+    (folder / "secret").write_text("{}")
+    (folder / "imports" / "link").symlink_to(folder / "secret")
+    settings = settings_of(folder, import_folder=folder / "imports")
+    with copied(server_dsn, template) as database, serving(settings, database) as client:
+        yield client
+
+
 def ndjson(*bodies: dict[str, Any] | str) -> bytes:
     texts = [one if isinstance(one, str) else json.dumps(one) for one in bodies]
     return "".join(f"{text}\n" for text in texts).encode()
@@ -220,11 +234,9 @@ def test_an_import_that_a_process_left_behind_goes_on_after_its_last_batch(
     ],
 )
 def test_nothing_else_than_the_folder_and_allowed_addresses_is_read(
-    idle: httpx.Client, folder: Path, url: str
+    refusing: httpx.Client, url: str
 ) -> None:
-    (folder.parent / "secret").write_text("{}")
-    (folder / "link").symlink_to(folder.parent / "secret")
-    answer = idle.post("/fhir/$import", json=wanted(("Patient", url)), headers=ASYNC)
+    answer = refusing.post("/fhir/$import", json=wanted(("Patient", url)), headers=ASYNC)
     assert answer.status_code == 422, answer.text
     assert answer.json()["issue"][0]["expression"] == ["input.url"]
 
@@ -326,15 +338,6 @@ def test_the_command_imports_files_and_tells_wrong_lines(
     with psycopg.connect(database) as conn:
         row = conn.execute("select count(*) from resource where type = 1").fetchone()
     assert row == (2,)
-
-
-@pytest.fixture(scope="module")
-def refusing(
-    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    settings = settings_of(tmp_path_factory.mktemp("hub"))
-    with copied(server_dsn, template) as database, serving(settings, database) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from serving import answering
+from serving import answering, copied
 
 from healthhub.access import clients
 from healthhub.main import build_app
+from healthhub.pipeline import direct
 from healthhub.settings import Settings
 from healthhub.store import changes
 from healthhub.subscriptions import process
@@ -452,6 +453,77 @@ def test_each_delivery_is_audited_with_whose_data_it_held(
     assert row == ("client:1", "PUBHLTH", ["sub"], True)
 
 
+def transaction(*bodies: dict[str, Any]) -> dict[str, Any]:
+    """A transaction that updates these."""
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "resource": body,
+                "request": {"method": "PUT", "url": f"{body['resourceType']}/{body['id']}"},
+            }
+            for body in bodies
+        ],
+    }
+
+
+def test_a_subscription_of_a_transaction_is_its_writers_too(
+    hub: httpx.Client, receiver: Receiver
+) -> None:
+    body = by_topic(receiver, "result")
+    answer = hub.post("/fhir", json=transaction(body, observation("before", "a")))
+    assert answer.status_code == 200, answer.text
+    receiver.wait(lambda: status(hub) == "active")
+    hub.post("/fhir", json=transaction(*(observation(f"o{n}", "a") for n in range(3))))
+    receiver.wait(lambda: receiver.events() == [1, 2, 3])
+
+
+def test_what_a_transaction_asks_for_in_vain_shows_the_error(
+    hub: httpx.Client, receiver: Receiver
+) -> None:
+    hub.post("/fhir", json=transaction(plain(receiver, "Observation?patient.name=x")))
+    receiver.wait(lambda: status(hub) == "error")
+    assert "no place in criteria" in hub.get("/fhir/Subscription/sub").json()["error"]
+    active(hub, receiver, plain(receiver, "Observation?status=final"))
+
+
+def test_a_subscription_that_the_hub_did_not_see_signed_is_not_delivered(
+    hub: httpx.Client, receiver: Receiver, database: str
+) -> None:
+    with psycopg.connect(database) as conn:
+        direct.update(conn, "Subscription", "sub", by_topic(receiver, "result"))
+    receiver.wait(lambda: status(hub) == "error")
+    assert receiver.got == []
+
+
+def test_writers_that_hold_the_table_delay_an_activation_and_nothing_else(
+    hub: httpx.Client, receiver: Receiver, database: str
+) -> None:
+    with psycopg.connect(database) as writer:
+        writer.execute("update resource set updated = updated where false")
+        put(hub, by_topic(receiver, "result"))
+        put(hub, observation("o", "a"))
+        assert status(hub) == "requested"
+        writer.commit()
+    receiver.wait(lambda: status(hub) == "active")
+
+
+@pytest.fixture(scope="module")
+def refusing(
+    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A client that tests share which store nothing; its hub may deliver to port 9."""
+    receiver = Receiver("http://127.0.0.1:9")
+    settings = settings_of(tmp_path_factory.mktemp("hub"), receiver)
+    with (
+        copied(server_dsn, template) as database,
+        answering(build_app(settings, database)) as client,
+    ):
+        client.headers["authorization"] = f"Bearer {token(database)}"
+        yield client
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
@@ -461,7 +533,7 @@ def test_each_delivery_is_audited_with_whose_data_it_held(
         ({"criteria": "Thing?x=y"}, "criteria"),
         ({"criteria": "https://example.org/topic"}, "criteria"),
         ({"channel": {"type": "email"}}, "channel.type"),
-        ({"channel": {"endpoint": "http://127.0.0.1:9/hook"}}, "channel.endpoint"),
+        ({"channel": {"endpoint": "http://127.0.0.1:8/hook"}}, "channel.endpoint"),
         ({"channel": {"endpoint": "ftp://example.org"}}, "channel.endpoint"),
         ({"channel": {"payload": "text/plain"}}, "channel.payload"),
         ({"channel": {"header": ["Host: elsewhere"]}}, "channel.header"),
@@ -469,12 +541,12 @@ def test_each_delivery_is_audited_with_whose_data_it_held(
     ],
 )
 def test_what_cannot_be_done_is_refused_at_once(
-    idle: httpx.Client, receiver: Receiver, change: dict[str, Any], place: str
+    refusing: httpx.Client, change: dict[str, Any], place: str
 ) -> None:
-    body = plain(receiver, "Observation?status=final")
+    body = plain(Receiver("http://127.0.0.1:9"), "Observation?status=final")
     body |= {
         key: body[key] | value if key == "channel" else value for key, value in change.items()
     }
-    answer = idle.put("/fhir/Subscription/sub", json=body)
+    answer = refusing.put("/fhir/Subscription/sub", json=body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["issue"][0]["expression"] == [f"Subscription.{place}"]

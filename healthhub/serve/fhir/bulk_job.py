@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from healthhub import clock
+from healthhub.access import http as access
 from healthhub.access.policy import Action
 from healthhub.bulk import jobs, parts
 from healthhub.bulk.jobs import File, Job
 from healthhub.errors import HubError, NotFound
 from healthhub.serve.fhir import answer
-from healthhub.serve.fhir.asked import Asked, asked
+from healthhub.serve.fhir.asked import Asked, asked, base_of
 
 NDJSON = "application/fhir+ndjson"
 RETRY_SECONDS = 2
@@ -89,8 +90,13 @@ async def end(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    """One file, to the client whose job it is; as gzip where the client takes that."""
-    ask = await asked(request)
+    """One file, to the client whose job it is; as gzip where the client takes that.
+
+    Whatever Accept says (application/fhir+ndjson as a rule): the manifest has told the form.
+    """
+    who = await access.actor(request)
+    why = access.purpose(request, who)
+    ask = Asked(who, why, access.door(request), base_of(request), False, ())
     name = request.path_params["name"]
     job, made = await _found(request, ask, name)
     if name not in {each.name for each in made}:
