@@ -4,7 +4,7 @@ A resource's row holds its current version and the history those before, each wi
 was stored. So the state at a moment T can be read at any later time, page by page and after any
 crash, without a snapshot that would have to stay open. One thing must be waited for: a writer
 takes the time of its version before it commits, so versions of before T can appear after T
-until every transaction that was at work then has ended (``settle``).
+until every transaction that was writing then has ended (``settle``).
 """
 
 from __future__ import annotations
@@ -49,18 +49,24 @@ def settle(conn: Connection, moment: datetime, go_on: Callable[[], bool]) -> boo
     ``go_on`` said no."""
     while (clock.now() - moment).total_seconds() < GRACE_SECONDS:
         time.sleep(POLL_SECONDS)
-    horizon = _one(conn, "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-    while _one(conn, "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint") < horizon:
+    writers = _writers(conn)
+    while writers & _writers(conn):
         if not go_on():
             return False
         time.sleep(POLL_SECONDS)
     return True
 
 
-def _one(conn: Connection, sql: Any) -> int:
-    row = conn.execute(sql).fetchone()
-    assert row is not None  # noqa: S101 - a bare select gives a row
-    return row[0]
+def _writers(conn: Connection) -> set[str]:
+    """The transactions that hold what a writer of the store holds from its first statement on:
+    those of this database alone, and no reader."""
+    found = conn.execute(
+        """select virtualtransaction from pg_locks
+            where locktype = 'relation' and relation = 'resource'::regclass
+              and database = (select oid from pg_database where datname = current_database())
+              and mode in ('RowShareLock', 'RowExclusiveLock')"""
+    )
+    return {row[0] for row in found}
 
 
 _PAGE = """
