@@ -41,6 +41,7 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
+OWN = "urn:healthhub:codes:jcyy"
 ORDER = (PID, "ORC|NW|O1")
 RXO = "RXO|A^Ampicillin|2||caps^capsule|F1^Capsule|^With food|^1 tablet twice daily||G||10|caps"
 RXE = "RXE||N^Nicardipine|5||mg/hr^mg/hr||Titrate~No more than 15 mg/hr|||3|BG^Bag"
@@ -217,6 +218,72 @@ RXE = "RXE||N^Nicardipine|5||mg/hr^mg/hr||Titrate~No more than 15 mg/hr|||3|BG^B
             ),
             "status",
             "not-done",
+        ),
+        # what is taken away is not there
+        (
+            "ADT^A08",
+            "Encounter",
+            (PID, PV1, "ROL|1|AD|AT|D1^Doe^Jane", "ROL|2|DE|AT|D2^Roe^Rick"),
+            "participant.1",
+            None,
+        ),
+        (
+            "SIU^S14",
+            "Appointment",
+            (
+                "SCH|A1|F1|||||||30|min|^^^20240101080000",
+                PID,
+                "RGS|1",
+                "AIS|1|U|X^X-ray",
+                "AIS|2|D|CT^CT",
+                "AIP|1|D|D1^Doe^Jane",
+                "AIL|1|D|W1",
+            ),
+            "serviceType",
+            [{"coding": [{"system": OWN, "code": "X", "display": "X-ray"}], "text": "X-ray"}],
+        ),
+        (
+            "SIU^S14",
+            "Appointment",
+            ("SCH|A1|F1|||||||30|min|^^^20240101080000", PID, "RGS|1", "AIP|1|D|D1^Doe^Jane"),
+            "participant.1",
+            None,
+        ),
+        (
+            "ADT^A08",
+            "Coverage",
+            (PID, PV1, "IN1|1|P1^Plan|I1|Insurer" + "|" * 51 + "D"),
+            "status",
+            "cancelled",
+        ),
+        # values of other types are told in words, and an absent value is told or the value is
+        (
+            "ORU^R01",
+            "Observation",
+            (PID, "OBR|1|O1|F1|X^X", "OBX|1|XCN|Y^Y||D1^Doe^Jane||||||F"),
+            "valueString",
+            "Jane Doe",
+        ),
+        (
+            "ORU^R01",
+            "Observation",
+            (PID, "OBR|1|O1|F1|X^X", "OBX|1|MO|Y^Y||12^CNY||||||F"),
+            "valueString",
+            "12 CNY",
+        ),
+        (
+            "ORU^R01",
+            "Observation",
+            (PID, "OBR|1|O1|F1|X^X", "OBX|1|NM|Y^Y||5|g|||||X"),
+            "dataAbsentReason",
+            None,
+        ),
+        (
+            "ORU^R01",
+            "Observation",
+            (PID, "OBR|1|O1|F1|X^X", "OBX|1|NM|Y^Y|||g|||||X"),
+            "dataAbsentReason.coding.0.code",
+            "not-performed",
         ),
         # a tube's own number
         (
