@@ -7,7 +7,7 @@ Segments are split into fields only when somebody asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,13 +57,36 @@ class Segment:
         return f"Segment({self.name!r}, index={self.index})"
 
 
+class Branch(Segment):
+    """A segment that has others below it: an element of a tree (XML). Its fields are paths
+    (healthhub.adapter_api.paths), and a group's nodes are those that a path leads to."""
+
+    __slots__ = ()
+
+    def below(self, number: int) -> list[Branch]:
+        """The elements that a path leads to, in order."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A message that has been read. ``kind`` is ``ADT^A01``; ``charset`` the codec used;
     ``processing`` what the message says it is for (MSH-11, HL7 table 0103: P production, T
-    training, D debugging), empty if it does not say."""
+    training, D debugging), empty if it does not say.
+
+    Of a tree (XML) ``segments`` holds the root alone, as a Branch; ``name`` then tells the
+    place of an element or its part as people write it. ``at`` is the message's own time where
+    no rule says another; ``mended`` what the adapter had to mend: code and sentence;
+    ``original`` the document's own bytes, where a resource is to keep them; ``valued`` the
+    places of a tree that hold something, without numbers.
+    """
 
     kind: str
     segments: tuple[Segment, ...]
     charset: str = "utf-8"
     processing: str = ""
+    name: Callable[[Place], str] | None = None
+    at: str = ""
+    mended: tuple[tuple[str, str], ...] = ()
+    original: bytes = b""
+    valued: Callable[[], Iterable[str]] | None = None

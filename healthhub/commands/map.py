@@ -209,11 +209,15 @@ def _coverage(library: Library, args: argparse.Namespace) -> int:
                 _print(line)
     if args.samples or args.messages or args.tables is None:
         found = [*samples(library, args.name), *(Sample(path) for path in args.messages)]
-        rows_unread = coverage.unread(definition, found)
+        rows_unread = coverage.unread(library, args.name, found)
         _print(f"{len(found)} messages; fields that they fill and no rule reads:")
         for each in rows_unread:
             name = (
-                f"{each.segment}-{each.field}" if each.field else f"{each.segment} (all of it)"
+                f"{each.segment}-{each.field}"
+                if each.field
+                else each.segment
+                if each.segment.startswith("/")
+                else f"{each.segment} (all of it)"
             )
             _print(f"  {name:<20} in {each.samples} messages: {' '.join(each.kinds)}")
     return 0

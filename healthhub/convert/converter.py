@@ -139,13 +139,16 @@ class _Locator:
         self._adapter, self._raw, self._source = adapter, raw, source
         self._names: list[str] = []
         self._spans: dict[Place, tuple[int, int]] = {}
+        self._name = record.name
         counts: dict[str, int] = {}
         for segment in record.segments:
             counts[segment.name] = counts.get(segment.name, 0) + 1
             self._names.append(f"{segment.name}[{counts[segment.name]}]")
 
     def path(self, place: Place) -> str:
-        """``OBX[3]-5.1`` or ``PID[1]-3[2].1``."""
+        """``OBX[3]-5.1`` or ``PID[1]-3[2].1``; of XML the path of the element."""
+        if self._name is not None:
+            return self._name(place)
         text = self._names[place.segment]
         if place.field:
             text += f"-{place.field}"

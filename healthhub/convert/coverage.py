@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from healthhub.adapter_api import BadMessage, find
-from healthhub.convert.samples import Sample, SampleSource
+from healthhub.adapter_api.record import Record
+from healthhub.convert.converter import Converter
+from healthhub.convert.samples import RECEIVED, Sample, SampleSource
 from healthhub.errors import MappingError
 from healthhub.mapping.definition import Definition, applies
+from healthhub.mapping.library import Library
 from healthhub.mapping.sources import Sources
 
 _SEGMENT = re.compile(r"_ ?([A-Z][A-Z0-9]{2})\[([A-Za-z]+)(?:[-.]([^\]]*))?\]")
@@ -115,7 +118,7 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class Unread:
     """A field that samples fill and no rule reads for their kind of message; ``field`` 0: the
-    whole segment is read by none."""
+    whole segment is read by none. Of a tree ``segment`` is the path of the place."""
 
     segment: str
     field: int
@@ -123,12 +126,14 @@ class Unread:
     samples: int
 
 
-def unread(definition: Definition, found: Iterable[Sample]) -> list[Unread]:
+def unread(library: Library, name: str, found: Iterable[Sample]) -> list[Unread]:
     """The valued fields of samples that no rule reads, and segments that none reads."""
+    definition = library.definition(name)
     sources = Sources(definition)
     adapter = find(definition.adapter)
     read: dict[str, frozenset[tuple[str, int]]] = {}
     seen: dict[tuple[str, int], tuple[set[str], set[Path]]] = {}
+    places: dict[str, tuple[set[str], set[Path]]] = {}
     for sample in found:
         feed = SampleSource(definition.name, sample.charset)
         try:
@@ -138,6 +143,12 @@ def unread(definition: Definition, found: Iterable[Sample]) -> list[Unread]:
                 f"{sample.path.name}: {error.message}; a sample in another charset than UTF-8 "
                 "says so in its name, such as visit.gb18030.hl7"
             ) from None
+        if record.valued is not None:
+            for place in _unread_places(record, library, definition.name, sample):
+                kinds, samples_seen = places.setdefault(place, (set(), set()))
+                kinds.add(record.kind)
+                samples_seen.add(sample.path)
+            continue
         if record.kind not in read:
             paths = sources.for_kind(record.kind)
             read[record.kind] = frozenset((p.segment, p.field) for p in paths) | _ADAPTER
@@ -160,4 +171,20 @@ def unread(definition: Definition, found: Iterable[Sample]) -> list[Unread]:
     return [
         Unread(segment, number, tuple(sorted(kinds)), len(paths))
         for (segment, number), (kinds, paths) in sorted(seen.items())
+    ] + [
+        Unread(place, 0, tuple(sorted(kinds)), len(paths))
+        for place, (kinds, paths) in sorted(places.items())
     ]
+
+
+def _unread_places(
+    record: Record, library: Library, mapping: str, sample: Sample
+) -> Iterator[str]:
+    """The places of a tree that hold something and that no element of the outcome came from."""
+    source = SampleSource(mapping, sample.charset)
+    told = Converter("sample", source, library).explain(1, sample.path.read_bytes(), RECEIVED)
+    came = {re.sub(r"\[\d+\]", "", path) for each in told for path in each.paths}
+    for place in dict.fromkeys(record.valued() if record.valued is not None else ()):
+        element = place.rpartition("/@")[0] if "/@" in place else place
+        if place not in came and element not in came:
+            yield place

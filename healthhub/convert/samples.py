@@ -57,7 +57,9 @@ class Sample:
 def samples(library: Library, mapping: str) -> list[Sample]:
     """The samples of a mapping."""
     folder = library.folder / mapping / "samples"
-    return [Sample(path) for path in sorted(folder.glob("*.hl7"))]
+    return [
+        Sample(path) for path in sorted(folder.glob("*")) if path.suffix in (".hl7", ".xml")
+    ]
 
 
 def outcome(library: Library, mapping: str, sample: Sample) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 QUOTES = "a rule that holds ': ' or ' #' must stand in quotes"
 _PATTERNS = {
-    r"^[A-Z][A-Z0-9]{2}(\^[A-Za-z0-9]+)?$": "is no kind of message; write ADT or ADT^A01",
+    r"^[A-Z][A-Z0-9]{2}(\^[\w.-]+)?$": "is no kind of message; write ADT or ADT^A01",
     "^[A-Z][A-Z0-9]{2}$": "is no segment; write its three capitals, such as PV1",
     r"\.yaml$": "must be a file name that ends in .yaml",
     r"\.csv$": "must be a file name that ends in .csv",

@@ -9,6 +9,8 @@ from healthhub.errors import MappingError, SettingError
 from healthhub.mapping.advice import close, nearest
 from healthhub.mapping.definition import Definition
 from healthhub.mapping.place import Where, wrong
+from healthhub.mapping.sources import Sources
+from healthhub.mapping.tree import TOP
 from healthhub.model.r4.shape import resources
 
 
@@ -20,6 +22,7 @@ def broken(definition: Definition) -> Iterator[MappingError]:
         yield wrong(definition.where, error.message)
     yield from _of_groups(definition)
     yield from _of_resources(definition)
+    yield from _of_paths(definition)
     for merge in definition.merges:
         if not _there(merge.each, definition):
             yield _missing(merge.where, "the merge", "each", merge.each, definition.groups)
@@ -35,10 +38,26 @@ def _of_groups(definition: Definition) -> Iterator[MappingError]:
                 yield _missing(
                     group.where, f"the group {group.name}", "in", name, definition.groups
                 )
-        if not group.anchors and not group.once:
+        if not group.anchors and not group.once and not group.paths:
             yield wrong(
-                group.where, f"nothing begins the group {group.name}; give it anchors or once"
+                group.where,
+                f"nothing begins the group {group.name}; give it anchors, once or a path",
             )
+
+
+def _of_paths(definition: Definition) -> Iterator[MappingError]:
+    """Paths below a group that does not exist would read nothing, and say nothing."""
+    sources = Sources(definition)
+    for block in definition.resources.values():
+        for path in sorted(sources.of_block(block), key=lambda path: path.text):
+            known = path.segment in definition.groups or path.segment in ("", TOP)
+            if path.segment.islower() and not known:
+                yield wrong(
+                    block.where,
+                    f"{path.text} of the resource {block.name} begins with {path.segment}, and "
+                    f"there is no such group{nearest(path.segment, definition.groups)}; a path "
+                    "from the root begins with a slash",
+                )
 
 
 def _of_resources(definition: Definition) -> Iterator[MappingError]:

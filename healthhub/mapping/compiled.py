@@ -68,10 +68,11 @@ class _Times:
     """The default time of a message, worked out once."""
 
     def default_at(self: Any, node: Any) -> str | None:
-        """EVN-2, else MSH-7, else the time of receipt."""
+        """EVN-2, else MSH-7, else the adapter's, else the time of receipt."""
         known = self.__dict__.get("_default_at", self)
         if known is self:
             known = t(find(self.root, "EVN"), 2) or t(find(self.root, "MSH"), 7)
+            known = known or self.record.at or None
             self.__dict__["_default_at"] = known
         return known
 

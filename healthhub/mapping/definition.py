@@ -29,7 +29,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Tolerant grouping of segments, see docs/mapping-language.md."""
+    """Tolerant grouping of segments, or the elements that ``paths`` lead to (numbers of
+    healthhub.adapter_api.paths), see docs/mapping-language.md."""
 
     name: str
     where: Where
@@ -40,6 +41,7 @@ class Group:
     on: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
     afresh: tuple[str, ...] = ()
+    paths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from healthhub.adapter_api import paths
 from healthhub.errors import MappingError
 from healthhub.mapping import advice
 from healthhub.mapping.expressions import (
@@ -28,6 +29,7 @@ from healthhub.mapping.expressions import (
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<text>"(?:[^"\\]|\\.)*")
+    | (?P<tree>(?:[a-z]\w*)?/(?:[^\s\[\]()|,"<>=!]|\[(?:[^\]"]|"[^"]*")*\])+)
     | (?P<path>[A-Z][A-Z0-9]{2}-\d+(?:\[(?:[^\]"]|"[^"]*")*\])?(?:\.\d+){0,2}(?![\w]))
     | (?P<relative>\.(?:\d+(?:\.\d+)?)?)
     | (?P<number>-?\d+)
@@ -36,6 +38,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_GROUP = re.compile(r"[a-z]\w*")
+TOP = "root"
+"""What the whole tree of an XML message is called as a segment: ``/id`` reads of it."""
 _PATH = re.compile(
     r"(?P<segment>[A-Z][A-Z0-9]{2})-(?P<field>\d+)(?:\[(?P<filter>.*)\])?"
     r"(?:\.(?P<component>\d+))?(?:\.(?P<sub>\d+))?"
@@ -161,11 +166,17 @@ def path(text: str) -> Path:
         numbers = [int(number) for number in text.split(".") if number]
         component, sub = [*numbers, 0, 0][:2]
         return Path(text, "", 0, component, sub)
+    group, slash, below = text.partition("/")
+    if slash and (not group or _GROUP.fullmatch(group)):
+        return Path(text, group or TOP, paths.number(below))
     match = _PATH.fullmatch(text)
     if match is not None and "0" in (match["field"], match["component"], match["sub"]):
         raise MappingError(f"{text!r} counts from 0; fields and components count from 1")
     if match is None:
-        raise MappingError(f"{text!r} is no path; write it as PID-3, PID-3.1 or PID-3[5=X].1")
+        raise MappingError(
+            f"{text!r} is no path; write it as PID-3, PID-3.1 or PID-3[5=X].1, of XML as "
+            "group/element/@attribute"
+        )
     repetition, filters = _filter(match["filter"])
     return Path(
         text,
@@ -240,7 +251,7 @@ def _operand(reader: _Reader) -> Expression:
         reader.need(")")
         return value
     kind, text = reader.take()
-    if kind in ("path", "relative"):
+    if kind in ("path", "relative", "tree"):
         return path(text)
     if kind == "text":
         return Constant(re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1]))

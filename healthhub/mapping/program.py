@@ -11,7 +11,7 @@ from healthhub.mapping.definition import Block, MergeRule, Remark
 from healthhub.mapping.functions.registry import Need
 from healthhub.mapping.reads import vsf
 from healthhub.mapping.trace import Piece, TracedRun
-from healthhub.mapping.tree import Grouping
+from healthhub.mapping.tree import INDEX, Grouping
 from healthhub.model.resource import Merge
 
 Step = Callable[..., None]
@@ -54,7 +54,9 @@ class Program:
 
 def go(run: Any, program: Program) -> None:
     """Run a program on one message; the run gathers drafts, merges and findings."""
-    there = {segment.name for segment in run.record.segments}
+    there = run.root.memo[INDEX]
+    for code, detail in run.record.mended:
+        run.remark(code, run.root, Need("", ""), detail)
     for made in program.blocks:
         if made.step is not None:
             for node in run.nodes(made.block.each):
@@ -71,6 +73,10 @@ def go(run: Any, program: Program) -> None:
                 run.remark(
                     "not-applied", node, Need(remark.at.text, str(remark.where)), remark.say
                 )
+    _say_if_nothing(run)
+
+
+def _say_if_nothing(run: Any) -> None:
     if not run.drafts and not run.merges:
         names = " ".join(dict.fromkeys(segment.name for segment in run.record.segments))
         run.remark(

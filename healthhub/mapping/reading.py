@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from healthhub.adapter_api import paths
 from healthhub.errors import MappingError
 from healthhub.mapping import grammar
 from healthhub.mapping.definition import (
@@ -163,7 +164,16 @@ def _group(base: Group | None, name: str, item: Item) -> Group:
         afresh=added(base.afresh, "afresh"),
         within=_words(within) if within else base.within,
         on=_words(on) if on else base.on,
+        paths=tuple(dict.fromkeys((*base.paths, *_paths(item.get("path"))))),
     )
+
+
+def _paths(item: Item | None) -> tuple[int, ...]:
+    """The paths of a group of elements: one, or a list."""
+    if item is None:
+        return ()
+    parts = item.list() if isinstance(item.value, list) else [item]
+    return tuple(_parsed(part, paths.number) for part in parts)
 
 
 def _type(base: DataType | None, name: str, item: Item) -> DataType:
@@ -262,7 +272,7 @@ def _block(base: Block | None, name: str, item: Item) -> Block:
 def _each(item: Item) -> Any:
     if isinstance(item.value, list):
         return tuple(_parsed(part, grammar.path) for part in item.value)
-    if "-" in item.text:
+    if "-" in item.text or "/" in item.text:
         return (_parsed(item, grammar.path),)
     return item.text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,13 +10,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from healthhub.adapter_api.record import Record, Segment
+from healthhub.adapter_api.record import Place, Record, Segment
 from healthhub.adapter_api.text import NULL, part
 from healthhub.clock import now
 from healthhub.mapping.expressions import Path
 from healthhub.mapping.functions.registry import Need
 from healthhub.mapping.functions.times import Moment, parse
-from healthhub.mapping.tree import INDEX, Node, find
+from healthhub.mapping.tree import INDEX, TOP, Node, find
 from healthhub.model import ids
 from healthhub.model.finding import Finding, Severity
 from healthhub.model.resource import Body, Draft, Merge, Stamp
@@ -64,6 +65,11 @@ class Run:
         self._stamps: dict[tuple[int, str | None], Stamp] = {}
         self._nodes: dict[str, list[Node]] = {}
         self._index: dict[str, list[Node]] = root.memo[INDEX]
+
+    @property
+    def original(self) -> str | None:
+        """The document as it was written, in base64; None where the message is no document."""
+        return b64encode(self.record.original).decode("ascii") or None
 
     def ident(self, kind: str, *key: str) -> Ident:
         """The derived id of a business key."""
@@ -122,12 +128,22 @@ class Run:
 
     def _place(self, node: Node | None, path: str) -> str:
         """``OBX-5`` as ``OBX[3]-5``: which of the message's segments of that name it was."""
+        if self.record.name is not None:
+            return self._place_in_tree(node, path)
         name = path[:3]
         found = find(node, name)
         if not found or sum(1 for s in self.record.segments if s.name == name) < 2:
             return path
         number = sum(1 for s in self.record.segments[: found[0].index + 1] if s.name == name)
         return f"{name}[{number}]{path[3:]}"
+
+    def _place_in_tree(self, node: Node | None, path: str) -> str:
+        """``entry/value/@code`` as the whole path of the element that it was read of."""
+        group, slash, below = path.partition("/")
+        found = find(node, group or TOP) if slash else ()
+        if not found or self.record.name is None:
+            return path
+        return f"{self.record.name(Place(found[0].index))}/{below}"
 
     def nodes(self, each: str) -> list[Node]:
         """The nodes that a block goes through: of a group, of a segment, or the message."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from healthhub.adapter_api.record import Place, Record, Segment
+from healthhub.adapter_api.record import Branch, Place, Record, Segment
 from healthhub.adapter_api.text import clean
 from healthhub.mapping import reads
 from healthhub.mapping.expressions import Filter
@@ -39,6 +39,24 @@ class TracedSegment(Segment):
     log: list[Place]
 
 
+class TracedBranch(Branch):
+    """An element that notes what is read of it, and of those below it."""
+
+    __slots__ = ("branch", "log")
+    branch: Branch
+    log: list[Place]
+
+    def below(self, number: int) -> list[Branch]:
+        """See Branch."""
+        return [_twin(inner, self.log) for inner in self.branch.below(number)]
+
+
+def _twin(branch: Branch, log: list[Place]) -> TracedBranch:
+    twin = TracedBranch(branch.name, branch.text, branch.index, _no_fields)
+    twin.fields, twin.branch, twin.log = branch.fields, branch, log
+    return twin
+
+
 def _no_fields(name: str, text: str) -> list[str]:
     return []
 
@@ -47,11 +65,14 @@ def traced(record: Record, log: list[Place]) -> Record:
     """A record whose segments note what is read of them."""
     segments: list[Segment] = []
     for segment in record.segments:
+        if isinstance(segment, Branch):
+            segments.append(_twin(segment, log))
+            continue
         twin = TracedSegment(segment.name, segment.text, segment.index, _no_fields)
         twin.fields = segment.fields
         twin.log = log
         segments.append(twin)
-    return Record(record.kind, tuple(segments), record.charset, record.processing)
+    return replace(record, segments=tuple(segments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from healthhub.adapter_api.record import Segment
+from healthhub.adapter_api.record import Branch, Segment
 from healthhub.mapping.definition import Group, applies
 
 NOTHING: frozenset[str] = frozenset()
 ROOT = "message"
+TOP = "root"
+"""The whole tree of an XML message, as a segment of the message's node."""
 INDEX = "index"
 
 
@@ -96,6 +98,11 @@ class Grouping:
             for name in group.members:
                 members.setdefault(name, set()).add(group.name)
         self._members = {name: frozenset(found) for name, found in members.items()}
+        self._within: dict[str, list[Group]] = {}
+        for group in self._groups.values():
+            if group.paths:
+                for name in group.within or (ROOT,):
+                    self._within.setdefault(name, []).append(group)
         self._loose = {g.name: frozenset(g.loose) for g in self._groups.values() if g.loose}
         begins = self._anchor.keys() | self._once.keys()
         self._own = {
@@ -109,7 +116,12 @@ class Grouping:
         root = Node(ROOT, None)
         path = [root]
         index: dict[str, list[Node]] = {ROOT: [root]}
+        root.memo[INDEX] = index
         for segment in segments:
+            if isinstance(segment, Branch):
+                _keep_as(TOP, root, segment, index)
+                self._grow(root, segment, index)
+                continue
             name = segment.name
             group = self._anchor.get(name)
             if group is not None:
@@ -125,8 +137,16 @@ class Grouping:
             if not node.segments:
                 index.setdefault(node.group, []).append(node)
             _keep(node, segment, index)
-        root.memo[INDEX] = index
         return root
+
+    def _grow(self, node: Node, branch: Branch, index: dict[str, list[Node]]) -> None:
+        """Nodes for the elements below one that the groups' paths lead to."""
+        for group in self._within.get(node.group, ()):
+            for number in group.paths:
+                for inner in branch.below(number):
+                    child = Node(group.name, node)
+                    _keep_as(group.name, child, inner, index)
+                    self._grow(child, inner, index)
 
 
 def _begin(path: list[Node], group: Group, name: str, *, anchor: bool) -> None:
@@ -177,9 +197,13 @@ def _join(
 
 def _keep(node: Node, segment: Segment, index: dict[str, list[Node]]) -> None:
     """Put a segment into a node."""
-    found = node.segments.get(segment.name)
+    _keep_as(segment.name, node, segment, index)
+
+
+def _keep_as(name: str, node: Node, segment: Segment, index: dict[str, list[Node]]) -> None:
+    found = node.segments.get(name)
     if found is not None:
         found.append(segment)
         return
-    node.segments[segment.name] = [segment]
-    index.setdefault(segment.name, []).append(node)
+    node.segments[name] = [segment]
+    index.setdefault(name, []).append(node)

@@ -30,6 +30,7 @@ WORDS = {
     "received": "run.received",
     "source": "run.source",
     "namespace": "run.namespace",
+    "original": "run.original",
 }
 
 

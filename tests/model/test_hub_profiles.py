@@ -148,7 +148,9 @@ def profile_of(body: Body) -> str | None:
             return None
 
 
-@pytest.mark.parametrize("mapping", ["hospital-a", "hospital-b", "national/hl7v2"])
+@pytest.mark.parametrize(
+    "mapping", ["hospital-a", "hospital-b", "national/hl7v2", "national/cda"]
+)
 def test_what_a_mapping_yields_meets_the_profiles(mapping: str) -> None:
     judged: Counter[str] = Counter()
     for path in sorted((MAPPINGS / mapping / "samples").glob("*.json")):

@@ -1,0 +1,67 @@
+"""The adapter for XML: HL7 v3 messages, CDA documents, and vendors' own XML, bare or in SOAP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapters.hl7v3 import acknowledge, document, envelope, locate
+from adapters.hl7v3.element import Element
+from healthhub.adapter_api import BadMessage, Feed, Outcome
+from healthhub.adapter_api.record import Place, Record, Span
+from healthhub.model.message import Envelope
+
+
+class Hl7v3:
+    """healthhub.adapter_api.Adapter for XML; ``cda`` is the same for a source that sends
+    documents alone."""
+
+    def __init__(self, name: str = "hl7v3") -> None:
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Its name in settings and mappings."""
+        return self._name
+
+    def split(self, body: bytes) -> Iterator[bytes]:
+        """A body is one document."""
+        yield body
+
+    def envelope(self, raw: bytes, feed: Feed) -> Envelope:
+        """See adapters.hl7v3.envelope."""
+        return envelope.envelope(document.read(raw, feed.charset), feed)
+
+    def read(self, raw: bytes, feed: Feed) -> Record:
+        """The innermost document's root; see adapters.hl7v3.document and element."""
+        found = document.read(raw, feed.charset)
+        mended = (
+            "attributes ran together and were parted by a blank; correct what builds the XML"
+        )
+        return Record(
+            envelope.kind(found),
+            (Element(found.root),),
+            name=lambda place: locate.written(found, place),
+            at=envelope.time_of(found),
+            processing=envelope.processing(found),
+            valued=lambda: locate.valued(found),
+            original=found.original,
+            mended=(("repaired", mended),) if found.repaired else (),
+        )
+
+    def locate(self, raw: bytes, feed: Feed, place: Place) -> Span:
+        """See adapters.hl7v3.locate."""
+        return locate.locate(raw, feed, place)
+
+    def acknowledge(
+        self,
+        raw: bytes | None,
+        outcome: Outcome,
+        text: str = "",
+        error: BadMessage | None = None,
+        feed: Feed | None = None,
+    ) -> bytes:
+        """See adapters.hl7v3.acknowledge."""
+        return acknowledge.acknowledge(raw, outcome, text, error, feed)
+
+
+ADAPTER = Hl7v3()

@@ -1,0 +1,192 @@
+"""XML that is broken, hostile or oddly wrapped: read, or refused with its place; never a crash."""
+
+from __future__ import annotations
+
+import base64
+from xml.sax.saxutils import escape
+
+import pytest
+from conversion import RECEIVED, convert, converter, of
+from documents import document
+from filled import FILLED
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.hl7v3 import ADAPTER
+from adapters.hl7v3.parse import MOST_DEPTH, MOST_ELEMENTS
+from healthhub.adapter_api import BadMessage
+from healthhub.convert.samples import SampleSource
+
+FEED = SampleSource("national/cda")
+BOMB = (
+    '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))
+    + "]><ClinicalDocument>&j;</ClinicalDocument>"
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (BOMB, "DOCTYPE"),
+        ('<!DOCTYPE a SYSTEM "http://127.0.0.1:9/x.dtd"><a/>', "DOCTYPE"),
+        ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "DOCTYPE"),
+        ('<!DOCTYPE a [<!ENTITY % x SYSTEM "file:///etc/passwd"> %x;]><a/>', "DOCTYPE"),
+        ("<a>&unknown;</a>", "undefined entity"),
+        ("<a>" * (MOST_DEPTH + 1), "deep"),
+        ("<a>" + "<b/>" * MOST_ELEMENTS + "</a>", "more than"),
+        ("", "empty"),
+        ("MSH|^~\\&|A", "no well-formed XML"),
+        ("<a><b></a>", "no well-formed XML"),
+        ("<ClinicalDocument><title/></ClinicalDocument>", "code is missing"),
+    ],
+)
+def test_what_is_hostile_or_broken_is_refused_with_its_place(raw: str, told: str) -> None:
+    with pytest.raises(BadMessage) as refused:
+        ADAPTER.envelope(raw.encode(), FEED)
+    assert told in refused.value.message
+    assert refused.value.place
+
+
+def test_a_doctype_inside_the_text_of_a_message_is_refused_too() -> None:
+    with pytest.raises(BadMessage, match="DOCTYPE"):
+        ADAPTER.read(_enveloped(BOMB.encode(), escape), FEED)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    at=st.integers(0, 6000),
+    cut=st.integers(0, 300),
+    put=st.binary(max_size=12) | st.sampled_from([b"<", b"&", b'"', b"\x00", b"]]>", b"<!--"]),
+)
+def test_a_damaged_document_is_read_or_refused_never_a_crash(
+    at: int, cut: int, put: bytes
+) -> None:
+    raw = FILLED["c0007-laboratory"]()
+    damaged = raw[:at] + put + raw[at + cut :]
+    kind, place = _kind_or_place(damaged)
+    assert kind or place
+    if place:
+        return
+    convert(damaged)
+    for each in converter("national/cda").explain(1, damaged, RECEIVED):
+        for start, end in each.spans:
+            assert 0 <= start <= end <= len(damaged)
+
+
+def _kind_or_place(raw: bytes) -> tuple[str, str]:
+    try:
+        return ADAPTER.envelope(raw, FEED).kind, ""
+    except BadMessage as error:
+        return "", error.place
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_answered(raw: bytes) -> None:
+    answer = ADAPTER.acknowledge(raw, "reject", "no", None, FEED)
+    ADAPTER.read(answer, FEED)
+    with pytest.raises(BadMessage):
+        ADAPTER.read(raw, FEED)
+
+
+def _enveloped(inner: bytes, wrap: object) -> bytes:
+    text = inner.decode()
+    written = f"<![CDATA[{text}]]>" if wrap == "cdata" else escape(text, {"\r": "&#13;"})
+    return (
+        '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+        '<HIPMessageServer xmlns="urn:hl7-org:v3"><action>DocumentRegistryAdd</action>'
+        f"<message>{written}</message></HIPMessageServer></s:Body></s:Envelope>"
+    ).encode()
+
+
+def _registered(inner: bytes) -> bytes:
+    coded = base64.encodebytes(inner).decode()
+    return (
+        '<RCMR_IN000002UV02 ITSVersion="XML_1.0" xmlns="urn:hl7-org:v3"><id root="2.16.156.10011.2.5.1.1" extension="M1"/>'
+        f"<controlActProcess><subject><clinicalDocument><storageCode code='BASE64'><originalText>{coded}"
+        "</originalText></storageCode></clinicalDocument></subject></controlActProcess></RCMR_IN000002UV02>"
+    ).encode()
+
+
+WRAPPED = {
+    "bare": lambda raw: raw,
+    "byte order mark": lambda raw: b"\xef\xbb\xbf" + raw,
+    "GB18030 declared": lambda raw: raw.decode().replace("UTF-8", "GB18030").encode("gb18030"),
+    "GBK sent as UTF-8": lambda raw: raw.decode().encode("gbk"),
+    "UTF-16": lambda raw: raw.decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+    "escaped in SOAP": lambda raw: _enveloped(raw, escape),
+    "CDATA in SOAP": lambda raw: _enveloped(raw, "cdata"),
+    "base64 in a message": lambda raw: _registered(raw),
+    "base64 in a message in SOAP": lambda raw: _enveloped(_registered(raw), escape),
+    "base64 in a message in CDATA": lambda raw: _enveloped(_registered(raw), "cdata"),
+}
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+def test_a_document_says_the_same_however_it_is_wrapped(way: str) -> None:
+    plain = FILLED["c0007-laboratory"]()
+    expected = {d.id: d.body for d in convert(plain).drafts if d.type != "Binary"}
+    converted = convert(WRAPPED[way](plain))
+    assert {d.id: d.body for d in converted.drafts if d.type != "Binary"} == expected
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+def test_explain_names_the_bytes_through_every_wrapping(way: str) -> None:
+    raw = WRAPPED[way](FILLED["c0007-laboratory"]())
+    told = converter("national/cda").explain(1, raw, RECEIVED)
+    codec = {"GB18030 declared": "gb18030", "GBK sent as UTF-8": "gbk", "UTF-16": "utf-16-le"}
+    found = 0
+    for each in told:
+        for start, end in each.spans:
+            piece = raw[start:end]
+            if "base64" in way:
+                # the letters that carry the value: decoded with what surrounds them, it is there
+                text = _around(raw, start, end)
+            else:
+                text = piece.decode(codec.get(way, "utf-8"))
+            if each.value == "13900000147":
+                found += 1
+                assert "13900000147" in text
+            if each.element == "conclusion":
+                found += 1
+                assert "空腹血糖偏高" in text
+    assert found == 2
+
+
+def _around(raw: bytes, start: int, end: int) -> str:
+    """The document's text that these base64 letters carry, whole groups of four."""
+    text = raw.replace(b"\n", b"").replace(b"&#13;", b"")
+    before = raw[:start].replace(b"\n", b"")
+    begin = text.index(b"originalText")
+    begin += text[begin:].index(b"PD94")
+    first = (len(before) - begin) // 4 * 4 + begin
+    last = begin + -(-(len(raw[:end].replace(b"\n", b"")) - begin) // 4) * 4
+    return base64.b64decode(text[first:last]).decode("utf-8", "replace")
+
+
+def test_attributes_that_run_together_are_parted_and_told_of() -> None:
+    raw = FILLED["c0007-laboratory"]().replace(b'" codeSystem="', b'"codeSystem="')
+    converted = convert(raw)
+    assert [f.code for f in converted.findings] == ["repaired"]
+    assert len(of(converted, "DiagnosticReport")) == 1
+    [binary] = of(converted, "Binary")
+    assert base64.b64decode(binary["data"]) == raw
+    told = [
+        e
+        for e in converter("national/cda").explain(1, raw, RECEIVED)
+        if e.element == "conclusion"
+    ]
+    assert raw[slice(*told[0].spans[0])].decode() == "空腹血糖偏高"
+
+
+def test_the_envelope_says_kind_person_time_and_numbers() -> None:
+    found = ADAPTER.envelope(document("C0009"), FEED)
+    assert (found.kind, found.control, found.patient) == (
+        "CDA^C0009",
+        "C0009-2026-000471",
+        "ZY2026000471",
+    )
+    assert found.at is not None
+    assert found.at.year == 2026
+    assert "ZY2026000471" in found.numbers
