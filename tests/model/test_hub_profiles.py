@@ -97,6 +97,7 @@ BAD = {
     "hub-medication-request.bad-nameless-medicine": "MedicationRequest.medicationCodeableConcept",
     "hub-service-request-referral.bad-without-a-reason": "ServiceRequest",
     "hub-service-request-referral.bad-to-nobody": "ServiceRequest.performer",
+    "hub-service-request-referral.bad-sideways": "ServiceRequest.category[1]",
     "hub-task.bad-rejected-without-a-reason": "Task",
     "hub-task.bad-for-nobody": "Task.for",
     "hub-organization.bad-nameless": "Organization.name",

@@ -8,14 +8,17 @@ Nothing that a source withdrew (entered-in-error, refuted, cancelled) is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from healthhub.model.resource import Body
 from healthhub.serve.fhir.summary.reading import (
     OLDEST,
     code_in,
+    codings,
     keys,
     moment,
     subject_code,
@@ -23,7 +26,10 @@ from healthhub.serve.fhir.summary.reading import (
     words,
 )
 
-RECENT_PROBLEM = timedelta(days=730)
+RECENT_PROBLEM = timedelta(days=180)
+LASTING_PROBLEM = timedelta(days=730)
+LASTING = timedelta(days=90)
+"""A diagnosis stated again after so long is of a lasting illness."""
 RECENT_MEDICATION = timedelta(days=180)
 ENDED_MEDICATION = timedelta(days=90)
 RECENT_RESULT = timedelta(days=3 * 365)
@@ -39,6 +45,7 @@ NONE_KNOWN = frozenset(
 NONE_WORDS = frozenset(
     {"无", "无过敏", "无过敏史", "否认过敏史", "无药物过敏史", "否认药物过敏史", "无已知过敏"}
 )
+EXAMINED = re.compile(r"Z(0\d|1[0-3])")
 _UNTRUE = frozenset({"entered-in-error", "refuted"})
 _ENDED = frozenset({"inactive", "remission", "resolved"})
 _CURRENT = frozenset({"active", "recurrence", "relapse"})
@@ -74,14 +81,12 @@ def choose(record: Iterable[Body], now: datetime) -> dict[str, Chosen]:
         if not _is_untrue(body):
             kinds.setdefault(body["resourceType"], []).append(body)
     observations = kinds.get("Observation", [])
-    conditions = _distinct(kinds.get("Condition", []), _of_code, _condition_rank)
-    problems = [one for one in conditions if _is_problem(one, now)]
-    shown = {id(one) for one in problems}
+    problems, past = _conditions(kinds.get("Condition", []), now)
     seen = [one for one in observations if one.get("status") in _FINAL]
     found = {
         "allergies": _allergies(kinds.get("AllergyIntolerance", [])),
         "problems": problems,
-        "past": [one for one in conditions if id(one) not in shown],
+        "past": past,
         "medications": _medications(kinds, now),
         "immunizations": _distinct(
             [one for one in kinds.get("Immunization", []) if one.get("status") == "completed"],
@@ -150,12 +155,10 @@ def _condition_rank(body: Body) -> tuple[bool, float, str]:
     return bool(code_in(body.get("clinicalStatus"))), *_newest(body)
 
 
-def _distinct(
-    bodies: list[Body], key: Key, rank: Callable[[Body], tuple[object, ...]] = _newest
-) -> list[Body]:
-    """One of those that share a key, the one that ranks highest. Sharing goes on through
-    others: A and C are one thing if B has a code of each."""
-    groups: dict[str, int] = {}
+def _groups(bodies: list[Body], key: Key) -> list[list[Body]]:
+    """The bodies that share a key. Sharing goes on through others: A and C are one thing if B
+    has a code of each."""
+    first: dict[str, int] = {}
     merged: dict[int, int] = {}
 
     def root(number: int) -> int:
@@ -165,23 +168,50 @@ def _distinct(
 
     for number, body in enumerate(bodies):
         for one in key(body):
-            first = root(groups.setdefault(one, number))
-            merged[root(number)] = first
-    best: dict[int, Body] = {}
+            head = root(first.setdefault(one, number))
+            merged[root(number)] = head
+    found: dict[int, list[Body]] = {}
     for number, body in enumerate(bodies):
-        head = root(number)
-        if head not in best or rank(body) > rank(best[head]):  # type: ignore[operator]
-            best[head] = body
-    return list(best.values())
+        found.setdefault(root(number), []).append(body)
+    return list(found.values())
 
 
-def _is_problem(body: Body, now: datetime) -> bool:
+def _distinct(
+    bodies: list[Body], key: Key, rank: Callable[[Body], Any] = _newest
+) -> list[Body]:
+    """One of those that share a key, the one that ranks highest."""
+    return [max(group, key=rank) for group in _groups(bodies, key)]
+
+
+def _conditions(bodies: list[Body], now: datetime) -> tuple[list[Body], list[Body]]:
+    """What is still a problem, and what is past illness; one for each diagnosis."""
+    problems: list[Body] = []
+    past: list[Body] = []
+    for group in _groups([one for one in bodies if not _is_examination(one)], _of_code):
+        best = max(group, key=_condition_rank)
+        (problems if _is_problem(best, group, now) else past).append(best)
+    return problems, past
+
+
+def _is_examination(body: Body) -> bool:
+    """Whether a diagnosis is why somebody came to be examined (ICD-10 Z00 to Z13)."""
+    return any(
+        "icd-10" in str(one.get("system")).lower() and EXAMINED.match(str(one.get("code")))
+        for one in codings(body.get("code"))
+    )
+
+
+def _is_problem(body: Body, group: list[Body], now: datetime) -> bool:
     status = code_in(body.get("clinicalStatus"))
     if status & _ENDED or any(name.startswith("abatement") for name in body):
         return False
     if status & _CURRENT or "problem-list-item" in code_in(body.get("category")):
         return True
-    return moment(when(body)) >= now - RECENT_PROBLEM
+    times = [found for one in group if (found := moment(when(one))) > OLDEST]
+    if not times:
+        return False
+    lasts = max(times) - min(times) >= LASTING
+    return max(times) >= now - (LASTING_PROBLEM if lasts else RECENT_PROBLEM)
 
 
 def _allergies(bodies: list[Body]) -> list[Body]:
