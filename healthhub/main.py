@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from healthhub import edge, health, postgres
 from healthhub.access import Door
 from healthhub.receive import http as feeds
-from healthhub.serve import console, fhir, record, signin
+from healthhub.serve import apidocs, console, fhir, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
 from healthhub.web import assets, compression, cors
@@ -30,6 +30,7 @@ ROUTERS = (
     console.router,
     record.router,
     feeds.router,
+    apidocs.router,
 )
 
 

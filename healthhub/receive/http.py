@@ -39,7 +39,25 @@ async def _keeping(app: FastAPI) -> AsyncIterator[None]:
 router = APIRouter(lifespan=_keeping)
 
 
-@router.post("/feeds/{name}/{kind}")
+@router.post(
+    "/feeds/{name}/{kind}",
+    responses={
+        401: {"description": "No such source, or its token is another"},
+        403: {"description": "The source does not send from this address"},
+        404: {"description": "The source sends another kind of message"},
+        413: {"description": "The body is over the limit; send less at a time"},
+        415: {"description": "The body is packed, and not with gzip"},
+        422: {"description": "Some messages were rejected; the others are kept"},
+        503: {"description": "Some could not be kept; send the whole again later"},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        },
+        "security": [{"source": []}],
+    },
+)
 async def feed(name: str, kind: str, request: Request) -> Response:
     """Keep the messages of the body; answers when all are durable.
 

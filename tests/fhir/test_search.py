@@ -96,8 +96,8 @@ def test_an_empty_result_is_a_bundle_without_entries(ward: httpx.Client) -> None
     [
         "colour=red",
         "patient:fuzzy=p",
-        "_summary=true",
-        "_elements=id",
+        "_summary=all",
+        "_elements=",
         "_has:x=1",
         "_count=many",
         "_sort=colour",

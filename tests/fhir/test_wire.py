@@ -93,6 +93,21 @@ def test_a_summary_cuts_at_every_level() -> None:
     assert "contained" not in cut
 
 
+def test_a_search_gives_parts_too(stored: httpx.Client) -> None:
+    path = "/fhir/Observation?_id=o"
+    whole = stored.get(f"{path}&_summary=false").json()["entry"][0]["resource"]
+    part = stored.get(f"{path}&_elements=note").json()["entry"][0]["resource"]
+    text = stored.post(
+        "/fhir/Observation/_search", data={"_id": "o", "_summary": "text"}
+    ).json()["entry"][0]["resource"]
+    count = stored.get(f"{path}&_summary=count").json()
+    assert "referenceRange" in whole
+    assert set(part) == {"resourceType", "id", "meta", "status", "code", "note"}
+    assert set(text) == {"resourceType", "id", "meta", "status", "code", "text"}
+    assert (count["total"], "entry" in count) == (1, False)
+    assert stored.get(f"{path}&_summary=all").status_code == 400
+
+
 @pytest.mark.parametrize(
     "query", ["_summary=all", "_summary=count", "_elements=", "_summary=true&_elements=note"]
 )

@@ -17,8 +17,11 @@ from healthhub.access import holdings
 from healthhub.errors import InvalidRequest, NotFound, UnsupportedMedia
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import FORM, Asked, asked, form_of, id_of, type_of
+from healthhub.serve.fhir.part import PARTS, part_of
 
 CURSOR = "_cursor"
+COUNT = ("_summary", "count")
+"""Asks for the number of matches alone."""
 _FORM_MEDIA = "application/x-www-form-urlencoded"
 Params = Sequence[tuple[str, str]]
 
@@ -50,14 +53,18 @@ async def search_by_post(request: Request) -> Response:
 
 async def _found(request: Request, ask: Asked, params: Params, pretty: bool) -> Response:
     type_, place, within = _where(request)
-    wanted = [(name, value) for name, value in params if name not in FORM]
-    _refuse_parts(wanted)
+    part = part_of([pair for pair in params if pair != COUNT])
+    wanted = [
+        (name, value)
+        for name, value in params
+        if name not in FORM and (name not in PARTS or (name, value) == COUNT)
+    ]
     left_out: list[str] = []
     if _lenient(request):
         wanted, left_out = holdings.understood(type_, wanted, ask.base)
     page = await ask.door.search(ask.who, ask.why, type_, [*within, *wanted], ask.base)
-    entries = answer.entries(ask.base, page.matches, "match")
-    entries += answer.entries(ask.base, page.included, "include")
+    entries = answer.entries(ask.base, page.matches, "match", part)
+    entries += answer.entries(ask.base, page.included, "include", part)
     if left_out:
         entries.append(_outcome(left_out))
     used = [(name, value) for name, value in params if name not in left_out]
@@ -91,17 +98,6 @@ def _where(request: Request) -> tuple[str, str, list[tuple[str, str]]]:
         )
     type_ = type_of(request)
     return type_, f"{kind}/{fhir_id}/{type_}", [(holdings.COMPARTMENT, f"{kind}/{fhir_id}")]
-
-
-def _refuse_parts(params: Params) -> None:
-    """Only whole resources are given: a part would have to be marked so, and read twice."""
-    for name, value in params:
-        if (name == "_summary" and value not in ("count", "false")) or name == "_elements":
-            raise InvalidRequest(
-                f"{name} gives parts of resources, which a search here does not; leave it out, "
-                "or ask for _summary=count",
-                expression=name,
-            )
 
 
 def _lenient(request: Request) -> bool:
