@@ -30,6 +30,9 @@ Connection = psycopg.Connection[Any]
 THREADS = 4
 """Connections for what runs in threads: writes, and the operators' pages."""
 
+LOCK_SECONDS = 15
+"""A write that waits longer for another's rows is put off (503)."""
+
 
 class Outcome(Protocol):
     """What became of one interaction that writes, as the audit needs it."""
@@ -360,7 +363,11 @@ class Door:
     async def _in_thread(self, work: Callable[[Connection], T]) -> T:
         if self._threads is None:
             self._threads = ConnectionPool(
-                cast(str, self._pool.conninfo), min_size=0, max_size=THREADS, open=True
+                cast(str, self._pool.conninfo),
+                min_size=0,
+                max_size=THREADS,
+                open=True,
+                kwargs={"options": f"-c lock_timeout={LOCK_SECONDS}s"},
             )
         threads = self._threads
 

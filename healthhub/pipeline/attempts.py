@@ -36,6 +36,8 @@ def attempt(
         try:
             with conn.transaction():
                 return work()
+        except errors.LockNotAvailable:  # it has waited long enough (lock_timeout)
+            raise
         except TRANSIENT:
             usable(conn)
             time.sleep(PAUSE_SECONDS * number * random.random())  # noqa: S311

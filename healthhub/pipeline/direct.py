@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from healthhub import identify
 from healthhub.errors import Gone, InvalidRequest, NotFound, TryAgain
@@ -49,7 +50,7 @@ def perform(
 
     try:
         return attempts.attempt(conn, work, ATTEMPTS)
-    except attempts.MET:
+    except (*attempts.MET, LockNotAvailable):
         raise TryAgain(
             "other writers were at work on the same resources; send it again"
         ) from None

@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors
 
 from healthhub import identify
-from healthhub.errors import HubError, PreconditionFailed
+from healthhub.errors import HubError, PreconditionFailed, TryAgain
 from healthhub.pipeline import direct
 
 
@@ -102,3 +102,15 @@ def test_a_deleted_resource_is_gone_and_deleting_again_is_nothing(
     assert gone.deleted
     assert count(conn) == 0
     assert direct.delete(conn, "Patient", str(stored.id)) is None
+
+
+def test_a_write_waits_for_another_only_so_long(
+    conn: psycopg.Connection, database: str
+) -> None:
+    stored = direct.create(conn, "Patient", patient())
+    conn.execute("set lock_timeout = '50ms'")
+    with psycopg.connect(database) as other:
+        other.execute("select 1 from resource for update")
+        with pytest.raises(TryAgain):
+            direct.update(conn, "Patient", str(stored.id), patient("李娜"))
+    assert direct.update(conn, "Patient", str(stored.id), patient("李娜")).version == 2
