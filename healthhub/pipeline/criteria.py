@@ -26,7 +26,11 @@ Condition = tuple[str, Criteria]
 
 ENOUGH = 12
 """Matches looked at: more than one is too many, golden Patients aside."""
-_LOCK = "select pg_advisory_xact_lock(k) from (select unnest(%b::bigint[]) k order by 1) keys"
+LOCKS = 512
+"""Locks that criteria share: a transaction of a thousand conditions must not fill the server's
+lock table. Two that share one without need wait for one another, and no more."""
+_LOCK = """select pg_advisory_xact_lock(1668442473, k)
+  from (select unnest(%b::int[]) k order by 1) keys"""
 
 
 def lock(conn: Connection, conditions: Iterable[Condition]) -> None:
@@ -51,7 +55,7 @@ def _keys(condition: Condition) -> list[int]:
 
 def _hash(text: str) -> int:
     digest = blake2b(text.encode(), digest_size=8, person=b"criteria").digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return int.from_bytes(digest, "big") % LOCKS
 
 
 def checked(criteria: Criteria) -> Criteria:

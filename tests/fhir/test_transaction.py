@@ -265,6 +265,23 @@ def test_one_resource_is_changed_once(hub: httpx.Client, twice: Any) -> None:
     assert hub.get("/fhir/Patient/p").headers["etag"] == 'W/"1"'
 
 
+def test_a_full_url_names_one_entry(hub: httpx.Client) -> None:
+    twice = entry("POST", "Patient", patient(), MOTHER)
+    answer = post(hub, twice, twice, entry("POST", "Observation", observation(MOTHER)))
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[1].fullUrl"]
+
+
+def test_a_thousand_conditions_fit_one_transaction(hub: httpx.Client) -> None:
+    def conditional(number: int) -> dict[str, Any]:
+        criteria = f"identifier={SYSTEM}|many-{number}"
+        return entry("POST", "Patient", patient(f"many-{number}"), ifNoneExist=criteria)
+
+    many = [conditional(number) for number in range(1000)]
+    assert set(statuses(post(hub, *many))) == {"201"}
+    assert set(statuses(post(hub, *many))) == {"200"}
+
+
 def test_prefer_says_what_the_answer_holds(hub: httpx.Client) -> None:
     for prefer, held in (
         ("", set[str]()),

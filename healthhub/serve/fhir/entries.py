@@ -64,7 +64,21 @@ def read(raw: bytes, ask: Asked, most: int) -> tuple[str, list[Entry]]:
         raise TooLarge(
             f"a bundle has at most {most} entries; send several", expression="Bundle.entry"
         )
-    return kind, [_entry(each, number, ask) for number, each in enumerate(listed)]
+    found = [_entry(each, number, ask) for number, each in enumerate(listed)]
+    _distinct(found)
+    return kind, found
+
+
+def _distinct(found: Sequence[Entry]) -> None:
+    """A fullUrl names one entry (bdl-7): a link to it must not be a guess."""
+    seen: set[str] = set()
+    for entry in found:
+        if entry.full_url and entry.full_url in seen:
+            raise InvalidRequest(
+                f"{entry.place}: another entry has this fullUrl; each names one",
+                expression=f"{entry.place}.fullUrl",
+            )
+        seen.add(entry.full_url)
 
 
 def _entry(sent: Any, number: int, ask: Asked) -> Entry:
