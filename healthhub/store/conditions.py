@@ -53,7 +53,8 @@ class Context:
 class Clauses:
     """Conditions on the rows of one type, joined by AND; ``row`` is their alias in SQL.
 
-    ``driven``: one of them has an index that finds few rows. ``narrow``: the patients are given.
+    ``driven``: one of them has an index that finds its rows. ``narrow``: the patients are given.
+    ``few``: it is known that only some rows are found, as by an identifier.
     """
 
     type: str
@@ -62,6 +63,7 @@ class Clauses:
     values: dict[str, Any] = field(default_factory=dict)
     driven: bool = False
     narrow: bool = False
+    few: bool = False
 
     def __post_init__(self) -> None:
         """Only current resources of the type."""
@@ -81,10 +83,11 @@ class Clauses:
         self.values[name] = value
         return f"%({name})b"
 
-    def add(self, sql: str, *, driven: bool = False) -> None:
+    def add(self, sql: str, *, driven: bool = False, few: bool = False) -> None:
         """One condition."""
         self.sql.append(sql)
         self.driven = self.driven or driven
+        self.few = self.few or few
 
     def patients(self, keys: Sequence[UUID]) -> None:
         """Rows of these patients alone."""
@@ -103,12 +106,13 @@ class Clauses:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition. ``driven``: an index finds its rows. ``patients``: it is but a choice of
-    patients."""
+    """One condition. ``driven``: an index finds its rows, ``few`` of them. ``patients``: it is
+    but a choice of patients."""
 
     sql: str
     driven: bool = True
     patients: tuple[UUID, ...] | None = None
+    few: bool = False
 
 
 def either(conditions: Sequence[Condition]) -> Condition:
@@ -118,7 +122,11 @@ def either(conditions: Sequence[Condition]) -> Condition:
     if not conditions:
         return Condition("false")
     joined = " or ".join(f"({each.sql})" for each in conditions)
-    return Condition(f"({joined})", all(each.driven for each in conditions))
+    return Condition(
+        f"({joined})",
+        all(each.driven for each in conditions),
+        few=all(each.few for each in conditions),
+    )
 
 
 def cut(text: str, sign: str, most: int = 0) -> list[str]:

@@ -51,7 +51,7 @@ def add(clauses: Clauses, name: str, value: str, context: Context) -> None:
     if found.patients is not None:
         clauses.patients(found.patients)
     else:
-        clauses.add(found.sql, driven=found.driven)
+        clauses.add(found.sql, driven=found.driven, few=found.few)
 
 
 def condition(clauses: Clauses, name: str, value: str, context: Context) -> Condition:
@@ -127,7 +127,7 @@ def _ids(clauses: Clauses, parameter: Parameter, modifier: str, value: str) -> C
     keys = clauses.value([row_id(kind, text) for kind in kinds for text in texts])
     if modifier:
         return Condition(f"not {clauses.row}.id = any({keys}::uuid[])", driven=False)
-    return Condition(f"{clauses.row}.id = any({keys}::uuid[])")
+    return Condition(f"{clauses.row}.id = any({keys}::uuid[])", few=True)
 
 
 def _list(clauses: Clauses, value: str, context: Context) -> Condition:

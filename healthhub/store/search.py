@@ -101,7 +101,8 @@ class _Search:
     @property
     def undecided(self) -> bool:
         """Whether only the data tells how many rows its indexes find."""
-        return self.clauses.driven and not self.clauses.narrow and self.count > 0
+        clauses = self.clauses
+        return clauses.driven and not (clauses.narrow or clauses.few) and self.count > 0
 
     @property
     def count(self) -> int:

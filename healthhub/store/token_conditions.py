@@ -134,6 +134,7 @@ def _identifier(clauses: Clauses, place: Place, system: str | None, value: str) 
         f"({row}.patient_key, {row}.id) in (select i.patient_key, i.id from resource_identifier i"  # noqa: S608
         f" where {' and '.join(ways) or 'false'})",
         driven=bool(value),
+        few=bool(value),
     )
 
 
