@@ -5,9 +5,9 @@ from healthhub.store.criteria import COMPARTMENT
 from healthhub.store.histories import Span
 from healthhub.store.parameters import (
     CONTROL,
-    DEFINITIONS,
     Parameter,
     compartments,
+    edition,
     parameters,
 )
 from healthhub.store.query import Page
@@ -22,7 +22,6 @@ TYPES: tuple[str, ...] = tuple(name for name in NAMES if name not in TRANSIENT)
 __all__ = [
     "COMPARTMENT",
     "CONTROL",
-    "DEFINITIONS",
     "TYPES",
     "Page",
     "Parameter",
@@ -30,6 +29,7 @@ __all__ = [
     "compartments",
     "dates",
     "dumps",
+    "edition",
     "loads",
     "parameters",
     "parse",

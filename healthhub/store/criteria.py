@@ -81,6 +81,12 @@ def _known(resource_type: str, name: str) -> Parameter:
             kind = resource_type or "a search of all types"
             advice = f"{kind} has no search parameter {name[:64]!r}; it has {known}"
         raise UnknownParameter(advice, expression=name[:64])
+    if not parameter.ready:
+        raise UnknownParameter(
+            f"{name} is defined, but not all resources are indexed by it yet; "
+            "'healthhub store reindex' does it",
+            expression=name[:64],
+        )
     return parameter
 
 
@@ -110,6 +116,9 @@ def _missing(clauses: Clauses, parameter: Parameter, value: str) -> Condition:
         raise InvalidRequest(
             f"{parameter.name}:missing is true or false", expression=parameter.name
         )
+    if parameter.own:
+        sql = overlap(clauses, [parameter.presence]).sql
+        return Condition(f"not {sql}" if value == "true" else sql, driven=False)
     if not parameter.bit:
         if parameter.components:
             raise unknown_modifier(parameter, "missing")

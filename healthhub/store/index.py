@@ -88,11 +88,30 @@ def _plan(resource_type: str) -> dict[str, list[Line]]:
         bits = 0
         for parameter in found:
             bits |= parameter.bit
+            if parameter.own:
+                take = _present(take, parameter.presence)
         if isinstance(first, str):
             plan.setdefault(first, []).append((tuple(rest), bits, take))
         else:
             plan.setdefault("", []).append((place.steps, bits, take))
     return plan
+
+
+def _present(take: Take, presence: int) -> Take:
+    """The same, noting that a parameter of the hub's own has a value."""
+
+    def noting(index: Index, value: Any) -> bool | int:
+        taken = take(index, value)
+        if taken is not False:
+            index.tokens.add(presence)
+        return taken
+
+    return noting
+
+
+def forget() -> None:
+    """The parameters are others now."""
+    _plan.cache_clear()
 
 
 def _fields(resource_type: str) -> Iterator[tuple[Place, str, list[Parameter]]]:

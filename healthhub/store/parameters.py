@@ -17,6 +17,7 @@ from typing import Any
 from healthhub.model.r4 import shape
 from healthhub.store import expressions, types
 from healthhub.store.expressions import Place
+from healthhub.store.hashes import token
 
 DEFINITIONS = "http://hl7.org/fhir/SearchParameter/"
 CONTROL = (
@@ -139,6 +140,8 @@ class Parameter:
     ``kind`` is FHIR's. ``bit`` marks in a row that the resource has a value (:missing); 0 where
     every resource has one. ``components`` are those of a composite, their places within the
     element that ``places`` lead to. ``clinical``: it is the date that rows are sorted by.
+    ``own``: an administrator's, by its url; it has no bit but the token ``presence``. It is
+    ``ready`` once all rows are indexed by it.
     """
 
     name: str
@@ -149,10 +152,59 @@ class Parameter:
     bit: int = 0
     clinical: bool = False
     components: tuple[Parameter, ...] = ()
+    own: str = ""
+    ready: bool = True
+
+    @property
+    def presence(self) -> int:
+        """The token that tells that a row has a value of the hub's own parameter."""
+        return token("@present", self.own)
+
+    @property
+    def url(self) -> str:
+        """The address of its definition; empty for _source, which R4 defines in words only."""
+        return self.own or (DEFINITIONS + self.definition if self.definition else "")
 
     def keyed(self, place: Place, resource_type: str) -> bool:
         """Whether a local Patient at this place is the row's own key and stands nowhere else."""
         return not place.many and place.path == OWNERS.get(resource_type, "subject")
+
+
+MOST_BITS = 60
+"""The bit of _source; those of R4's parameters are below it (Observation has 49)."""
+_own: dict[str, tuple[Parameter, ...]] = {}
+_editions: list[int] = []
+
+
+def edition() -> int:
+    """Grows whenever the hub's own parameters change, for those who keep what follows."""
+    return len(_editions)
+
+
+def define(
+    resource_type: str,
+    name: str,
+    kind: str,
+    url: str,
+    expression: str,
+    targets: tuple[str, ...],
+    ready: bool,
+) -> Parameter:
+    """A parameter of the hub's own. Raises expressions.Unreadable."""
+    places = expressions.places(resource_type, expression)
+    if not places:
+        raise expressions.Unreadable(f"it reads nothing in {resource_type}")
+    wanted = targets or (tuple(types.NAMES) if kind == "reference" else ())
+    return Parameter(name, kind, "", places, wanted, own=url, ready=ready)
+
+
+def install(own: Mapping[str, tuple[Parameter, ...]]) -> None:
+    """Let these be the hub's own parameters in this process; they never replace R4's."""
+    _own.clear()
+    _own.update(own)
+    _editions.append(len(_editions))
+    for kept in (parameters, named, clinical):
+        kept.cache_clear()
 
 
 @cache
@@ -191,13 +243,15 @@ def parameters(resource_type: str) -> tuple[Parameter, ...]:
                 made = _parameter(resource_type or "Basic", row, len(found))
                 if made is not None:
                     found[row[0]] = made
+    for own in _own.get(resource_type, ()):
+        found.setdefault(own.name, own)
     if resource_type:
         found["_source"] = Parameter(
             "_source",
             "uri",
             "",
             expressions.places(resource_type, "Resource.meta.source"),
-            bit=1 << len(found),
+            bit=1 << MOST_BITS,
         )
     return tuple(found.values())
 

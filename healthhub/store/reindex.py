@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from healthhub.store import rows, types, words
+from healthhub.store import own_parameters, rows, types, words
 from healthhub.store.differences import Difference, find, ranges
 
 BATCH = 200
@@ -28,6 +28,15 @@ class Progress:
 
 class Busy(Exception):
     """Another run is at work."""
+
+
+def _fresh(connection: Connection, started_at: Any) -> bool:
+    """Whether no search parameter has changed since a run began: else it begins again."""
+    return not _one(
+        connection,
+        "select exists (select from public.resource where type = 93 and updated > %s)",
+        started_at,
+    )
 
 
 def verify(connection: Connection, tell: Callable[[Progress], None]) -> Iterator[Difference]:
@@ -51,6 +60,7 @@ def reindex(connection: Connection, tell: Callable[[Progress], None]) -> Progres
     if not _one(connection, "select pg_try_advisory_lock(%s)", _LOCK):
         raise Busy
     try:
+        own_parameters.settle(connection)
         run, parts, done, righted = _run(connection)
         seen = 0
         progress = Progress(done, parts, seen, righted)
@@ -79,9 +89,13 @@ def reindex(connection: Connection, tell: Callable[[Progress], None]) -> Progres
 
 def _run(connection: Connection) -> tuple[int, int, int, int]:
     """The run that goes on, or a new one."""
-    row = connection.execute(
-        "select id, ranges, done, righted from index_run where finished_at is null"
+    found = connection.execute(
+        "select id, ranges, done, righted, started_at from index_run where finished_at is null"
     ).fetchone()
+    row = found[:4] if found else None
+    if found is not None and not _fresh(connection, found[4]):
+        connection.execute("delete from index_run where id = %s", (found[0],))
+        row = None
     if row is None:
         row = connection.execute(
             "insert into index_run (ranges) values (%s) returning id, ranges, done, righted",

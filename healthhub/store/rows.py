@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from healthhub.model.resource import Body, Stamp, Stored
-from healthhub.store import dictionary, index, types, wire, words
+from healthhub.store import dictionary, index, own_parameters, types, wire, words
 
 COLUMNS = "r.type, r.id, r.patient_key, r.version, r.updated, r.deleted, r.message, r.body"
 
@@ -111,6 +111,7 @@ def insert(conn: Connection, versions: Sequence[Current], updated: datetime) -> 
     """Store first versions. UniqueViolation when another writer was first."""
     if not versions:
         return
+    own_parameters.refresh(conn)
     found = [_indexed(version) for version in versions]
     words.keep(conn, found)
     copy(
@@ -154,6 +155,7 @@ def replace(
     """
     if not versions:
         return
+    own_parameters.refresh(conn)
     numbers = [types.NUMBERS[version.type] for version in versions]
     keys = [version.id for version in versions]
     with conn.cursor(binary=True) as cursor:

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from healthhub.errors import InvalidRequest, NotFound, TooCostly, UnknownParameter
 from healthhub.model.resource import Stored
-from healthhub.store import criteria, lookups, rows, types
+from healthhub.store import criteria, lookups, own_parameters, rows, types
 from healthhub.store.conditions import Clauses, Context, Unresolved
 from healthhub.store.criteria import COMPARTMENT
 from healthhub.store.cursor import Order, order_of, place_of, place_text
@@ -206,6 +206,7 @@ def run(
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
+    own_parameters.refresh(connection)
     context = Context(base_url, cover or {})
     including = Includes(resource_type, params, base_url)
     try:
@@ -232,6 +233,7 @@ async def arun(
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
+    await own_parameters.arefresh(source)
     context = Context(base_url, cover or {})
     including = Includes(resource_type, params, base_url)
     try:

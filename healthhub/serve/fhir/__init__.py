@@ -38,6 +38,7 @@ LINES: tuple[Line, ...] = (
     ("/Subscription/{id}/$events", "GET", subscription.events),
     ("/Subscription/{id}/$events", "POST", subscription.events),
     *routes(),
+    ("/_search", "POST", search_by_post),
     ("/{type}/_search", "POST", search_by_post),
     ("/{type}/{id}/_history/{version}", "GET", vread),
     ("/{type}/{id}/_history", "GET", history),
@@ -58,7 +59,6 @@ LINES: tuple[Line, ...] = (
     ("/", "POST", bundle),
     ("", "GET", search),
     ("/", "GET", search),
-    ("/_search", "POST", search_by_post),
 )
 """Every address of the service; a new interaction is a file and a line."""
 

@@ -52,11 +52,13 @@ _EXPORTS = {
 async def metadata(request: Request) -> Response:
     """What this server can do, made from what it does."""
     ask = await asked(request)
-    return answer.of_json(ask, _statement(ask.base, request.app.state.settings.mappings_dir))
+    mappings = request.app.state.settings.mappings_dir
+    return answer.of_json(ask, _statement(ask.base, mappings, holdings.edition()))
 
 
 @lru_cache(maxsize=8)
-def _statement(base: str, mappings: Path) -> bytes:
+def _statement(base: str, mappings: Path, edition: int) -> bytes:
+    """Made once for each ``edition`` of the search parameters."""
     return orjson.dumps(
         {
             "resourceType": "CapabilityStatement",
@@ -106,7 +108,7 @@ def _resource(name: str, mappings: Path) -> dict[str, object]:
     if supported := shipped.profiles(name, mappings):
         described["supportedProfile"] = supported
     described["searchInclude"] = ["*", *_links(name)]
-    described["searchRevInclude"] = list(_links_to(name))
+    described["searchRevInclude"] = list(_links_to(name, holdings.edition()))
     described["searchParam"] = [_parameter(one) for one in holdings.parameters(name)]
     ours = [_EXPORTS[name]] if name in _EXPORTS else []
     if name == "Subscription":
@@ -125,7 +127,7 @@ def _links(name: str) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _links_to(name: str) -> tuple[str, ...]:
+def _links_to(name: str, edition: int) -> tuple[str, ...]:
     """The references of any type that may lead to this one."""
     return tuple(
         f"{other}:{one.name}"
@@ -137,6 +139,6 @@ def _links_to(name: str) -> tuple[str, ...]:
 
 def _parameter(one: holdings.Parameter) -> dict[str, str]:
     made = {"name": one.name, "type": one.kind}
-    if one.definition:
-        made["definition"] = holdings.DEFINITIONS + one.definition
+    if one.url:
+        made["definition"] = one.url
     return made

@@ -59,6 +59,8 @@ async def _found(request: Request, ask: Asked, params: Params, pretty: bool) -> 
         for name, value in params
         if name not in FORM and (name not in PARTS or (name, value) == COUNT)
     ]
+    if any(name.startswith("@") for name, _ in wanted):
+        raise InvalidRequest("no parameter begins with @; it is the hub's own mark")
     left_out: list[str] = []
     if _lenient(request):
         wanted, left_out = holdings.understood(type_, wanted, ask.base)
