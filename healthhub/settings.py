@@ -45,6 +45,79 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Database(Section):
+    """Views of a source's database that the hub reads: [sources.NAME.database]."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy address, e.g. postgresql+psycopg://reader@host/his.",
+    )
+    url_file: Path | None = Field(
+        default=None, description="File that holds url (a mounted secret)."
+    )
+    views: dict[str, str] = Field(
+        default={},
+        description="View of each table of the mapping, e.g. {PAT = 'dbo.V_PATIENT'}; "
+        "none: for each table the first of its `from` that is no pattern.",
+    )
+    every_seconds: float = Field(default=30, gt=0, description="Pause between two polls.")
+    overlap_seconds: float = Field(
+        default=600,
+        ge=0,
+        description="What was changed so long before the last row is read again.",
+    )
+    overlap_numbers: int = Field(
+        default=0, ge=0, description="The same where the column of change is a number."
+    )
+    sweep_hours: float = Field(
+        default=24, gt=0, description="Pause between two readings of all rows, for late ones."
+    )
+    withdraw_missing: bool = Field(
+        default=False,
+        description="A row that a reading of all rows no longer finds counts as deleted.",
+    )
+    most_missing: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Share of rows gone at once that is taken for a fault.",
+    )
+    batch: int = Field(default=500, ge=1, le=5000, description="Rows in one transaction.")
+    timeout_seconds: int = Field(
+        default=60, ge=1, description="Time that a statement may take at the source."
+    )
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Database:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give either url_file (better) or url of the database")
+        return self
+
+    @property
+    def address(self) -> str:
+        """The address given, from the setting or its file."""
+        if self.url_file is None:
+            return self.url.get_secret_value() if self.url else ""
+        try:
+            return self.url_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingError(
+                f"database.url_file: {self.url_file} cannot be read ({error.strerror}); "
+                "correct the path or the file's mode",
+                expression="database.url_file",
+            ) from None
+
+
+class Folder(Section):
+    """A folder whose files are taken as they come: [sources.NAME.folder]."""
+
+    path: Path = Field(description="Files in it are taken; done/ and failed/ are made in it.")
+    every_seconds: float = Field(default=5, gt=0, description="Pause between two looks.")
+    settle_seconds: float = Field(
+        default=10, ge=0, description="A file that has not changed for so long is complete."
+    )
+
+
 class Source(Section):
     """One system that sends to the hub. Its name is the key of its table: [sources.NAME]."""
 
@@ -80,6 +153,18 @@ class Source(Section):
     client_certificate: str = Field(
         default="", description="Subject CN that its TLS client certificate must carry."
     )
+    database: Database | None = Field(
+        default=None, description="Views to read, see [sources.NAME.database]."
+    )
+    folder: Folder | None = Field(
+        default=None, description="Folder to watch, see [sources.NAME.folder]."
+    )
+
+    @model_validator(mode="after")
+    def _tables_are_read_by_their_adapter(self) -> Source:
+        if (self.database or self.folder) and self.adapter != "tabular":
+            raise ValueError('a source with a database or a folder needs adapter = "tabular"')
+        return self
 
     @field_validator("charset")
     @classmethod

@@ -23,6 +23,7 @@ import psycopg
 from healthhub import postgres
 from healthhub.child import Child
 from healthhub.errors import HubError, SettingError
+from healthhub.receive import polling
 from healthhub.settings import Settings
 from healthhub.store import database
 
@@ -34,7 +35,7 @@ log = logging.getLogger("healthhub.serve")
 
 
 def run(settings: Settings, parts: Iterable[str]) -> int:
-    """Run the parts (of ``web``, ``mllp``, ``worker``, ``bulk``, ``notify``) until a signal ends them; give 0."""
+    """Run the parts (of ``web``, ``mllp``, ``worker``, ``poll``, ``bulk``, ``notify``) until a signal ends them; give 0."""
     server = None if settings.dsn is not None else postgres.embedded(settings)
     with _signals() as (wake, stopping), _listening(settings) as web:
         children: list[Child] = []
@@ -75,6 +76,8 @@ def _children(
     if "worker" in parts:
         for number in range(1, settings.pipeline.workers + 1):
             children.append(Child(f"worker {number}", ("worker",), environ))
+    if "poll" in parts and polling.declared(settings):
+        children.append(Child("poll", ("poll",), environ))
     children += [Child(part, (part,), environ) for part in ("bulk", "notify") if part in parts]
     if "mllp" in parts:
         port = {"HEALTHHUB_MLLP__PORT": str(_mllp_port(settings))}

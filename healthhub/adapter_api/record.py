@@ -68,6 +68,28 @@ class Branch(Segment):
         raise NotImplementedError
 
 
+class Row(Segment):
+    """A row of a table as a segment: ``cells`` by heading, canonical text. Its fields have
+    numbers only once a mapping has said which column is which (healthhub.mapping.tables);
+    ``headings`` then gives the heading of each field."""
+
+    __slots__ = ("cells", "headings")
+    cells: dict[str, str]
+    headings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, cells: dict[str, str], index: int) -> Row:
+        """A row with its cells in the order of the message."""
+        row = cls(name, '""' if '""' in cells.values() else "", index, _unnumbered)
+        row.cells = cells
+        row.headings = (name, *cells)
+        return row
+
+
+def _unnumbered(name: str, text: str) -> list[str]:
+    raise TypeError(f"the columns of {name} have no numbers yet")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A message that has been read. ``kind`` is ``ADT^A01``; ``charset`` the codec used;

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from healthhub import postgres, settings
 from healthhub.adapter_api import registry
+from healthhub.adapter_api.tables import SheetReader
 from healthhub.errors import NotFound
 from healthhub.keep import Keeper
-from healthhub.receive import files
+from healthhub.receive import files, tables
 
 HELP = "keep the messages of files (one or many in each) for the workers to process"
 
@@ -30,6 +31,8 @@ def run(args: argparse.Namespace) -> int:
     if source is None:
         known = ", ".join(loaded.sources) or "none"
         raise NotFound(f"there is no source {args.source}; the settings have: {known}")
+    if isinstance(registry.find(source.adapter), SheetReader):
+        return _tables(loaded, args.source, _files(args.files))
     raws = files.messages(_files(args.files), registry.find(source.adapter))
 
     async def work(dsn: str) -> files.Fed:
@@ -42,6 +45,24 @@ def run(args: argparse.Namespace) -> int:
         f"{fed.accepted} kept, {fed.repeated} known before, {fed.rejected} rejected\n"
     )
     return 1 if fed.rejected else 0
+
+
+def _tables(loaded: settings.Settings, name: str, paths: list[Path]) -> int:
+    """Files of tables: rows that say nothing new are passed over."""
+    rejected = 0
+    with postgres.running(loaded) as dsn, tables.connected(dsn) as conn:
+        taker = tables.taker(loaded, name)
+        for path in paths:
+            told = taker.file(conn, path, path.name, "file")
+            counts = told.counts
+            sys.stdout.write(
+                f"{path.name}: {counts.kept} rows kept, {counts.unchanged} unchanged, "
+                f"{counts.rejected} rejected\n"
+            )
+            for place, reason in told.refused:
+                sys.stdout.write(f"  {place}: {reason}\n")
+            rejected += counts.rejected
+    return 1 if rejected else 0
 
 
 def _files(paths: list[Path]) -> list[Path]:

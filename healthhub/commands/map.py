@@ -10,6 +10,7 @@ from pathlib import Path
 
 from healthhub import settings
 from healthhub.adapter_api import find
+from healthhub.adapter_api.tables import SheetReader
 from healthhub.convert import Converter, Explained, coverage
 from healthhub.convert.samples import (
     RECEIVED,
@@ -17,9 +18,11 @@ from healthhub.convert.samples import (
     SampleSource,
     differences,
     outcome,
+    raws,
     samples,
     summary,
 )
+from healthhub.convert.sheets import Refused
 from healthhub.errors import HubError, MappingError
 from healthhub.mapping import checks
 from healthhub.mapping.functions import table
@@ -146,7 +149,15 @@ def _try(library: Library, file: Path, mapping: str, charset: str | None) -> int
         _print(f"wrong: {line}")
     converter = Converter("try", SampleSource(mapping, charset), library)
     adapter = find(library.mapping(mapping).adapter)
-    for number, raw in enumerate(adapter.split(file.read_bytes()), 1):
+    messages = (
+        raws(library, mapping, Sample(file))
+        if isinstance(adapter, SheetReader)
+        else adapter.split(file.read_bytes())
+    )
+    for number, raw in enumerate(messages, 1):
+        if isinstance(raw, Refused):
+            _print(f"rejected {raw.place}: {raw.reason}")
+            continue
         converted = converter.convert(number, raw, RECEIVED)
         _print(
             f"message {number}: {adapter.envelope(raw, SampleSource(mapping, charset)).kind}, "
@@ -213,7 +224,7 @@ def _coverage(library: Library, args: argparse.Namespace) -> int:
         _print(f"{len(found)} messages; fields that they fill and no rule reads:")
         for each in rows_unread:
             name = (
-                f"{each.segment}-{each.field}"
+                f"{each.segment}-{each.name}"
                 if each.field
                 else each.segment
                 if each.segment.startswith("/")

@@ -8,12 +8,13 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from healthhub.adapter_api import Adapter, find
-from healthhub.adapter_api.record import Place, Record
+from healthhub.adapter_api.record import Place, Record, Row
 from healthhub.convert.explained import Explained
 from healthhub.convert.forms import Forms
 from healthhub.errors import Unprocessable
 from healthhub.mapping.library import Library
 from healthhub.mapping.run import Context, Run
+from healthhub.mapping.tables import bind, of_tables
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted, Draft
 
@@ -68,6 +69,7 @@ class Converter:
             library.terms,
         )
         self._forms = Forms()
+        self._columns = of_tables(self._compiled.definition.tables)
 
     @property
     def mapping(self) -> str:
@@ -83,7 +85,7 @@ class Converter:
         it is a test or training (HL7 v2.5.1, table 0103) makes nothing unless the source may
         send such.
         """
-        record = self._adapter.read(raw, self._source)
+        record = self._read(raw)
         if record.processing and record.processing not in self._source.accept_processing:
             return Converted((), (), (_not_for_records(record.processing, self.source_name),))
         run = self._compiled.run(self._context, record, message_id, received)
@@ -97,6 +99,9 @@ class Converter:
                 drafts.append(draft)
         return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings))
 
+    def _read(self, raw: bytes) -> Record:
+        return bind(self._adapter.read(raw, self._source), self._columns)
+
     def _check(self, draft: Draft, drafts: Sequence[Draft]) -> None:
         try:
             self._forms.check(draft.body)
@@ -108,12 +113,12 @@ class Converter:
 
     def draft(self, message_id: int, raw: bytes, received: datetime) -> Run:
         """The conversion without the check, for trying mappings out."""
-        record = self._adapter.read(raw, self._source)
+        record = self._read(raw)
         return self._compiled.run(self._context, record, message_id, received)
 
     def explain(self, message_id: int, raw: bytes, received: datetime) -> list[Explained]:
         """Each FHIR element of the outcome, with its rule and the bytes that it came from."""
-        record = self._adapter.read(raw, self._source)
+        record = self._read(raw)
         run = self._compiled.trace(self._context, record, message_id, received)
         locator = _Locator(self._adapter, raw, self._source, record)
         return [
@@ -138,6 +143,7 @@ class _Locator:
     ) -> None:
         self._adapter, self._raw, self._source = adapter, raw, source
         self._names: list[str] = []
+        self._segments = record.segments
         self._spans: dict[Place, tuple[int, int]] = {}
         self._name = record.name
         counts: dict[str, int] = {}
@@ -146,12 +152,14 @@ class _Locator:
             self._names.append(f"{segment.name}[{counts[segment.name]}]")
 
     def path(self, place: Place) -> str:
-        """``OBX[3]-5.1`` or ``PID[1]-3[2].1``; of XML the path of the element."""
+        """``OBX[3]-5.1`` or ``PID[1]-3[2].1``; of a row
+        ``PAT[1]-姓名``; of XML the path of the element."""
         if self._name is not None:
             return self._name(place)
-        text = self._names[place.segment]
+        text, segment = self._names[place.segment], self._segments[place.segment]
         if place.field:
-            text += f"-{place.field}"
+            named = segment.headings[place.field] if isinstance(segment, Row) else place.field
+            text += f"-{named}"
             if place.repetition > 0:
                 text += f"[{place.repetition + 1}]"
             if place.component:
@@ -164,7 +172,12 @@ class _Locator:
         """Start and end byte."""
         found = self._spans.get(place)
         if found is None:
-            found = self._spans[place] = self._adapter.locate(self._raw, self._source, place)
+            sought = place
+            segment = self._segments[place.segment] if self._name is None else None
+            if isinstance(segment, Row) and place.field:
+                heading = segment.headings[place.field]
+                sought = place._replace(field=list(segment.cells).index(heading) + 1)
+            found = self._spans[place] = self._adapter.locate(self._raw, self._source, sought)
         return found
 
 

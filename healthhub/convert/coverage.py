@@ -10,13 +10,16 @@ from pathlib import Path
 import pandas as pd
 
 from healthhub.adapter_api import BadMessage, find
-from healthhub.adapter_api.record import Record
+from healthhub.adapter_api.record import Record, Segment
+from healthhub.adapter_api.record import Row as RowSegment
 from healthhub.convert.converter import Converter
-from healthhub.convert.samples import RECEIVED, Sample, SampleSource
+from healthhub.convert.samples import RECEIVED, Sample, SampleSource, raws
 from healthhub.errors import MappingError
+from healthhub.mapping import columns
 from healthhub.mapping.definition import Definition, applies
 from healthhub.mapping.library import Library
 from healthhub.mapping.sources import Sources
+from healthhub.mapping.tables import bind, of_tables
 
 _SEGMENT = re.compile(r"_ ?([A-Z][A-Z0-9]{2})\[([A-Za-z]+)(?:[-.]([^\]]*))?\]")
 _MESSAGE = re.compile(r"_ ?([A-Z]{3})_([A-Z0-9]{3})")
@@ -118,62 +121,40 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class Unread:
     """A field that samples fill and no rule reads for their kind of message; ``field`` 0: the
-    whole segment is read by none. Of a tree ``segment`` is the path of the place."""
+    whole segment is read by none. Of a tree ``segment`` is the path of the place. ``name`` is
+    the field's number, or the heading of a table's column."""
 
     segment: str
     field: int
     kinds: tuple[str, ...]
     samples: int
+    name: str
 
 
 def unread(library: Library, name: str, found: Iterable[Sample]) -> list[Unread]:
     """The valued fields of samples that no rule reads, and segments that none reads."""
     definition = library.definition(name)
     sources = Sources(definition)
-    adapter = find(definition.adapter)
+    roles = frozenset(_roles(definition)) | _ADAPTER
     read: dict[str, frozenset[tuple[str, int]]] = {}
-    seen: dict[tuple[str, int], tuple[set[str], set[Path]]] = {}
-    places: dict[str, tuple[set[str], set[Path]]] = {}
+    seen: dict[tuple[str, int, str], tuple[set[str], set[Path]]] = {}
     for sample in found:
-        feed = SampleSource(definition.name, sample.charset)
-        try:
-            record = adapter.read(sample.path.read_bytes(), feed)
-        except BadMessage as error:
-            raise MappingError(
-                f"{sample.path.name}: {error.message}; a sample in another charset than UTF-8 "
-                "says so in its name, such as visit.gb18030.hl7"
-            ) from None
-        if record.valued is not None:
-            for place in _unread_places(record, library, definition.name, sample):
-                kinds, samples_seen = places.setdefault(place, (set(), set()))
+        for record in _records(definition, sample, library):
+            if record.kind not in read:
+                paths = sources.for_kind(record.kind)
+                read[record.kind] = frozenset((p.segment, p.field) for p in paths) | roles
+            if record.valued is None:
+                places = [p for s in record.segments for p in _unread_of(s, read[record.kind])]
+            else:
+                tree = _unread_places(record, library, definition.name, sample)
+                places = [(path, 0, "") for path in tree]
+            for place in places:
+                kinds, paths_seen = seen.setdefault(place, (set(), set()))
                 kinds.add(record.kind)
-                samples_seen.add(sample.path)
-            continue
-        if record.kind not in read:
-            paths = sources.for_kind(record.kind)
-            read[record.kind] = frozenset((p.segment, p.field) for p in paths) | _ADAPTER
-        fields = read[record.kind]
-        segments_read = {segment for segment, _ in fields}
-        for segment in record.segments:
-            whole = segment.name not in segments_read
-            for number, text in enumerate(segment.fields[1:], 1):
-                set_id = number == 1 and text.isdigit()
-                if (
-                    text
-                    and text != '""'
-                    and not set_id
-                    and (segment.name, number) not in fields
-                ):
-                    place = (segment.name, 0 if whole else number)
-                    kinds, paths_seen = seen.setdefault(place, (set(), set()))
-                    kinds.add(record.kind)
-                    paths_seen.add(sample.path)
+                paths_seen.add(sample.path)
     return [
-        Unread(segment, number, tuple(sorted(kinds)), len(paths))
-        for (segment, number), (kinds, paths) in sorted(seen.items())
-    ] + [
-        Unread(place, 0, tuple(sorted(kinds)), len(paths))
-        for place, (kinds, paths) in sorted(places.items())
+        Unread(segment, number, tuple(sorted(kinds)), len(paths), name)
+        for (segment, number, name), (kinds, paths) in sorted(seen.items())
     ]
 
 
@@ -188,3 +169,41 @@ def _unread_places(
         element = place.rpartition("/@")[0] if "/@" in place else place
         if place not in came and element not in came:
             yield place
+
+
+def _roles(definition: Definition) -> Iterator[tuple[str, int]]:
+    """The columns that the cutting of rows reads: keys, time, what marks a deleted row."""
+    for table in definition.tables.values():
+        roles = (*table.key, *table.row, *table.on, *table.numbers)
+        for column in (*roles, table.patient, table.at, table.changed, table.deleted_by):
+            if column:
+                yield table.name, columns.number(table, column)
+
+
+def _records(definition: Definition, sample: Sample, library: Library) -> Iterator[Record]:
+    """The records of a sample, their fields numbered."""
+    adapter = find(definition.adapter)
+    feed = SampleSource(definition.name, sample.charset)
+    known = of_tables(definition.tables)
+    try:
+        for raw in raws(library, definition.name, sample):
+            if isinstance(raw, bytes):
+                yield bind(adapter.read(raw, feed), known)
+    except BadMessage as error:
+        raise MappingError(
+            f"{sample.path.name}: {error.message}; a sample in another charset than UTF-8 "
+            "says so in its name, such as visit.gb18030.hl7"
+        ) from None
+
+
+def _unread_of(
+    segment: Segment, read: frozenset[tuple[str, int]]
+) -> Iterator[tuple[str, int, str]]:
+    """The valued fields of a segment that are not among those read; 0 for all of it."""
+    whole = all(name != segment.name for name, _ in read)
+    row = segment if isinstance(segment, RowSegment) else None
+    for number, text in enumerate(segment.fields[1:], 1):
+        set_id = row is None and number == 1 and text.isdigit()
+        if text and text != '""' and not set_id and (segment.name, number) not in read:
+            name = row.headings[number] if row else str(number)
+            yield (segment.name, 0, "") if whole else (segment.name, number, name)

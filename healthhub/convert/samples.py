@@ -13,10 +13,15 @@ from typing import Any
 
 import orjson
 
-from healthhub.adapter_api import BadMessage
+from healthhub.adapter_api import BadMessage, find
+from healthhub.adapter_api.tables import SheetReader
 from healthhub.convert.converter import Converter
+from healthhub.convert.sheets import Cutter, Refused
 from healthhub.mapping.library import Library
+from healthhub.model.finding import Finding
+from healthhub.model.resource import Converted
 
+SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx")
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
 """The time of receipt in samples, so that outcomes do not change from day to day."""
 
@@ -57,18 +62,41 @@ class Sample:
 def samples(library: Library, mapping: str) -> list[Sample]:
     """The samples of a mapping."""
     folder = library.folder / mapping / "samples"
-    return [
-        Sample(path) for path in sorted(folder.glob("*")) if path.suffix in (".hl7", ".xml")
-    ]
+    return [Sample(path) for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
+
+
+def raws(library: Library, mapping: str, sample: Sample) -> list[bytes | Refused]:
+    """The messages of a sample: the file itself, or those that its tables are cut into."""
+    adapter = find(library.definition(mapping).adapter)
+    if not isinstance(adapter, SheetReader):
+        return [sample.path.read_bytes()]
+    source = SampleSource(mapping, sample.charset)
+    cutter = Cutter(library.definition(mapping).tables, source.zone)
+    found: list[bytes | Refused] = []
+    for cut in cutter.sheets(adapter.sheets(sample.path, source), sample.path.name):
+        whole = cut if isinstance(cut, Refused) else cutter.revised(cut, 1, None, back=False)
+        found.append(whole)
+    return found
 
 
 def outcome(library: Library, mapping: str, sample: Sample) -> bytes:
     """What a sample yields, as JSON with sorted keys."""
     converter = Converter("sample", SampleSource(mapping, sample.charset), library)
     try:
-        converted = converter.convert(1, sample.path.read_bytes(), RECEIVED)
+        found = raws(library, mapping, sample)
+        each = [converter.convert(1, raw, RECEIVED) for raw in found if isinstance(raw, bytes)]
     except BadMessage as error:
         return dumps({"rejected": error.message, "place": error.place})
+    converted = Converted(
+        tuple(draft for one in each for draft in one.drafts),
+        tuple(merge for one in each for merge in one.merges),
+        tuple(finding for one in each for finding in one.findings)
+        + tuple(
+            Finding("error", "rejected", raw.place, raw.reason)
+            for raw in found
+            if isinstance(raw, Refused)
+        ),
+    )
     return dumps(
         {
             "resources": [

@@ -125,6 +125,33 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """What one kind of row is: its columns, and what tells one row from another.
+
+    ``columns`` gives each column's other headings. ``key`` names one message; where ``row`` is
+    given, all rows of one key make one message and ``row`` tells them apart. A child's rows
+    stand in the messages of the table ``of`` that have the same ``on``.
+    """
+
+    name: str
+    where: Where
+    title: str = ""
+    sources: tuple[str, ...] = ()
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    key: tuple[str, ...] = ()
+    row: tuple[str, ...] = ()
+    patient: str = ""
+    at: str = ""
+    changed: str = ""
+    numbers: tuple[str, ...] = ()
+    header_rows: int = 1
+    deleted: tuple[str, ...] = ()
+    deleted_by: str = ""
+    of: str = ""
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A whole mapping, with what it extends taken in."""
 
@@ -141,6 +168,7 @@ class Definition:
     resources: dict[str, Block] = field(default_factory=dict[str, Block])
     merges: tuple[MergeRule, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    tables: dict[str, Table] = field(default_factory=dict[str, "Table"])
 
 
 def applies(patterns: tuple[str, ...], kind: str) -> bool:

@@ -18,7 +18,8 @@ class Filter:
 @dataclass(frozen=True, slots=True)
 class Path:
     """``PID-3[5=X].1``; a relative path has no segment. ``field`` 0 with a segment asks
-    whether the segment is there. ``repetition`` counts from 1; 0 means all."""
+    whether the segment is there. ``repetition`` counts from 1; 0 means all. A path that names a
+    column (``PAT-hzxm``) has its field's number once the mapping's tables are known."""
 
     text: str
     segment: str
@@ -27,6 +28,7 @@ class Path:
     subcomponent: int = 0
     repetition: int = 0
     filters: tuple[Filter, ...] = ()
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _TOKEN = re.compile(
       (?P<text>"(?:[^"\\]|\\.)*")
     | (?P<tree>(?:[a-z]\w*)?/(?:[^\s\[\]()|,"<>=!]|\[(?:[^\]"]|"[^"]*")*\])+)
     | (?P<path>[A-Z][A-Z0-9]{2}-\d+(?:\[(?:[^\]"]|"[^"]*")*\])?(?:\.\d+){0,2}(?![\w]))
+    | (?P<column>[A-Z][A-Z0-9]{2}-(?:"[^"]+"|[^\W\d]\w*))
     | (?P<relative>\.(?:\d+(?:\.\d+)?)?)
     | (?P<number>-?\d+)
     | (?P<word>[A-Za-z_][\w-]*)
@@ -45,6 +46,9 @@ _PATH = re.compile(
     r"(?P<segment>[A-Z][A-Z0-9]{2})-(?P<field>\d+)(?:\[(?P<filter>.*)\])?"
     r"(?:\.(?P<component>\d+))?(?:\.(?P<sub>\d+))?"
 )
+_COLUMN = re.compile(r'([A-Z][A-Z0-9]{2})-(?:"([^"]+)"|([^\W\d]\w*))')
+UNNUMBERED = -1
+"""The field of a column until the tables of the mapping say its number."""
 _FILTER = re.compile(
     r'\s*(\d+)(?:\.(\d+))?\s*(!?=)((?:\s*(?:"[^"]*"|[^"|,\]]*)\s*\|?)+)(?:,|$)'
 )
@@ -169,6 +173,9 @@ def path(text: str) -> Path:
     group, slash, below = text.partition("/")
     if slash and (not group or _GROUP.fullmatch(group)):
         return Path(text, group or TOP, paths.number(below))
+    column = _COLUMN.fullmatch(text)
+    if column is not None:
+        return Path(text, column[1], UNNUMBERED, column=column[2] or column[3])
     match = _PATH.fullmatch(text)
     if match is not None and "0" in (match["field"], match["component"], match["sub"]):
         raise MappingError(f"{text!r} counts from 0; fields and components count from 1")
@@ -251,7 +258,7 @@ def _operand(reader: _Reader) -> Expression:
         reader.need(")")
         return value
     kind, text = reader.take()
-    if kind in ("path", "relative", "tree"):
+    if kind in ("path", "column", "relative", "tree"):
         return path(text)
     if kind == "text":
         return Constant(re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1]))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from healthhub.adapter_api import paths
 from healthhub.errors import MappingError
 from healthhub.mapping import grammar
+from healthhub.mapping.columns import numbered, table
 from healthhub.mapping.definition import (
     Block,
     Code,
@@ -60,7 +61,7 @@ def read(root: Path, name: str, base: Callable[[str], Definition]) -> Definition
         if not (folder / part.text).is_file():
             raise wrong(part.where, f"the file {part.text} is not in the mapping's folder")
         definition = _extend(definition, load(folder / part.text, root), folder)
-    return _extend(definition, head, folder)
+    return numbered(_extend(definition, head, folder))
 
 
 def _base(extends: Item, base: Callable[[str], Definition]) -> Definition:
@@ -75,6 +76,7 @@ def _extend(base: Definition, layer: Item, folder: Path) -> Definition:
     stated, remarks = layer.get("merges"), layer.get("remarks")
     return replace(
         base,
+        tables=_laid(base.tables, layer.get("tables"), table),
         groups=_laid(base.groups, layer.get("groups"), _group),
         names=_laid(base.names, layer.get("names"), lambda _, __, item: _named(item)),
         types=_laid(base.types, layer.get("types"), _type),

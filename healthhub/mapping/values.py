@@ -208,7 +208,8 @@ class Values:
             sink(following)
             return
         with self.body.deeper(f"if {following} is not None:"):
-            self._chain(following, calls[1:], "\\0", sink)
+            parted = "^" if calls[0].name == "named" else "\\0"
+            self._chain(following, calls[1:], parted, sink)
 
     def _spec(self, name: str) -> str:
         """What a function takes: text, value, all, nothing, or node (a type, of a segment)."""

@@ -1,21 +1,27 @@
-"""POST /feeds/{source}/hl7v2: one or many messages in a body, with the source's bearer token."""
+"""POST /feeds/{source}/hl7v2 and /tabular: messages or a file of tables in a body, with the
+source's bearer token."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import psycopg
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from healthhub.adapter_api import registry
 from healthhub.adapter_api.adapter import Adapter
-from healthhub.errors import Forbidden, NotFound, NotSignedIn, TryAgain
+from healthhub.adapter_api.tables import SheetReader
+from healthhub.errors import Forbidden, InvalidRequest, NotFound, NotSignedIn, TryAgain
 from healthhub.keep import Keeper
-from healthhub.receive import frames, sender
+from healthhub.receive import frames, sender, tables
 from healthhub.receive.connection import Budget
 from healthhub.receive.intake import Answer, Intake
 from healthhub.settings import Settings, Source
@@ -68,6 +74,8 @@ async def feed(name: str, kind: str, request: Request) -> Response:
     """
     source = admitted(request, name, kind)
     adapter = registry.find(source.adapter)
+    if isinstance(adapter, SheetReader):
+        return await _tables(name, request)
     body = await _body(request)
     answers = [
         answer
@@ -87,6 +95,47 @@ async def feed(name: str, kind: str, request: Request) -> Response:
         )
         return Response(content, status, headers, media_type=wanted)
     return JSONResponse([_entry(answer) for answer in answers], status, headers)
+
+
+async def _tables(name: str, request: Request) -> Response:
+    """Keep the rows of a file of tables sent as the body.
+
+    200: every row is durable or was known. 422: some were refused, named by row and column; the
+    others are kept, and the whole file may be sent again. 503: send all of it again later.
+    """
+    app, source = request.app, name
+    with tempfile.TemporaryDirectory(prefix="healthhub-feed-") as folder:
+        path = Path(folder) / _file_name(request)
+        with path.open("wb") as file:
+            async for chunk in request.stream():
+                await run_in_threadpool(file.write, chunk)
+        if not path.stat().st_size:
+            raise InvalidRequest("the body is empty; send the file itself as the body")
+        try:
+            told = await run_in_threadpool(_take, app, source, path, _via(request))
+        except psycopg.OperationalError:
+            raise TryAgain("the store is away; send the file again in a minute") from None
+    counts = told.counts
+    entry = {
+        "outcome": "reject" if counts.rejected else "accept",
+        "kept": counts.kept,
+        "unchanged": counts.unchanged,
+        "rejected": counts.rejected,
+        "refused": [{"place": place, "text": reason} for place, reason in told.refused],
+    }
+    return JSONResponse(entry, 422 if counts.rejected else 200)
+
+
+def _file_name(request: Request) -> str:
+    """The file's name as the sender gives it (``?file=``): sheets of CSV are told by it."""
+    given = Path(request.query_params.get("file", "")).name.lstrip(".")[:120]
+    return "".join(char for char in given if char.isprintable()) or "upload"
+
+
+def _take(app: FastAPI, name: str, path: Path, via: str) -> tables.Told:
+    with tables.connected(app.state.dsn) as conn:
+        taker = tables.taker(app.state.settings, name)
+        return taker.file(conn, path, path.name, via)
 
 
 def admitted(request: Request, name: str, kind: str) -> Source:

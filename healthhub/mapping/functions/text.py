@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import Any
 
-from healthhub.adapter_api.text import unescape
+from healthhub.adapter_api.text import escape, unescape
 from healthhub.mapping.functions.registry import Run, function
 from healthhub.terms.forms import half, looks_like
 
@@ -61,6 +61,12 @@ def join_all(values: list[str], separator: str = "") -> str | None:
 def join(separator: str, *values: Any) -> str | None:
     """The values that are there, as one text with a separator between them."""
     return separator.join(str(v) for v in values if v is not None and v != "") or None
+
+
+@function("| named(name)")
+def named(value: str, name: str | None = None) -> str:
+    """A code with the name that another column gives it, for coding and concept."""
+    return f"{escape(value)}^{escape(name)}" if name else escape(value)
 
 
 @function("| upper")

@@ -1,0 +1,74 @@
+"""The adapter for tables: CSV, Excel workbooks and rows of database views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from adapters.tabular import acknowledge, delimited, locate, workbook
+from healthhub.adapter_api import BadMessage, Feed, Outcome, tables
+from healthhub.adapter_api.record import Place, Record, Row, Span
+from healthhub.adapter_api.tables import Sheet
+from healthhub.adapter_api.text import NULL, escape
+from healthhub.model.message import Envelope
+
+STATE = "_state"
+
+
+class Tabular:
+    """healthhub.adapter_api.Adapter and SheetReader for tables."""
+
+    name = "tabular"
+
+    def sheets(self, path: Path, feed: Feed) -> Iterator[Sheet]:
+        """The sheets of a workbook, or the one of a text file, streamed."""
+        if workbook.is_workbook(path):
+            return workbook.sheets(path)
+        return delimited.sheets(path, feed)
+
+    def split(self, body: bytes) -> Iterator[bytes]:
+        """A message of rows stands alone."""
+        yield body
+
+    def envelope(self, raw: bytes, feed: Feed) -> Envelope:
+        """What the head of a message of rows says."""
+        head = tables.parse_head(raw)
+        control = "|".join((head.table, *head.key))
+        at = tables.moment(head)
+        return Envelope(_kind(head), control, head.patient, at, head.numbers)
+
+    def read(self, raw: bytes, feed: Feed) -> Record:
+        """The rows as segments; their fields are numbered by the mapping."""
+        head = tables.parse_head(raw)
+        rows: list[Row] = []
+        for index, line in enumerate(tables.parse_rows(raw)):
+            cells = {
+                heading: NULL if text is None else escape(text)
+                for heading, text in line.cells.items()
+            }
+            if line.gone:
+                cells[STATE] = tables.GONE
+            rows.append(Row.of(line.table, cells, index))
+        return Record(_kind(head), tuple(rows), at=head.at)
+
+    def locate(self, raw: bytes, feed: Feed, place: Place) -> Span:
+        """See adapters.tabular.locate."""
+        return locate.locate(raw, place)
+
+    def acknowledge(
+        self,
+        raw: bytes | None,
+        outcome: Outcome,
+        text: str = "",
+        error: BadMessage | None = None,
+        feed: Feed | None = None,
+    ) -> bytes:
+        """See adapters.tabular.acknowledge."""
+        return acknowledge.acknowledge(outcome, text, error)
+
+
+def _kind(head: tables.Head) -> str:
+    return f"{head.table}^{tables.GONE if head.gone else 'row'}"
+
+
+ADAPTER = Tabular()

@@ -1,0 +1,245 @@
+"""Rows of tables: what each last said, so that a row sent again is nothing and a changed one
+is a revision, and how far each view has been read. All of it in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import psycopg
+
+from healthhub.keep import insert, raw
+from healthhub.model.message import Incoming
+
+_LOCK = 0x524F5753  # "ROWS": one writer of a source's rows at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """What a row says now. ``write`` makes its message from the revision's number, the bytes of
+    the last revision (None: there is none, or they were dropped), and whether the row is back
+    after it was gone."""
+
+    table: str
+    key: str
+    digest: bytes
+    write: Callable[[int, bytes | None, bool], Incoming]
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What came of rows."""
+
+    kept: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.kept + other.kept,
+            self.unchanged + other.unchanged,
+            self.rejected + other.rejected,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a view has been read: the last value of its column of change, as text; when all
+    its keys were last compared; what stands in the way."""
+
+    position: str = ""
+    swept: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    digest: bytes
+    revision: int
+    message: int
+    day: date
+    gone: bool
+
+
+def keep(conn: psycopg.Connection, source: str, rows: Iterable[Versioned]) -> Counts:
+    """Make messages of the rows that say something new; call it within a transaction.
+
+    Rows of one key are taken in their order. The transaction's commit waits for the disk
+    whatever the connection's setting, so that what was read need not be read again.
+    """
+    conn.execute("set local synchronous_commit = on")
+    conn.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, source))
+    counts = Counts()
+    batch: dict[tuple[str, str], Versioned] = {}
+    for row in rows:
+        if (row.table, row.key) in batch:
+            counts += _keep(conn, source, list(batch.values()))
+            batch = {}
+        batch[(row.table, row.key)] = row
+    return counts + _keep(conn, source, list(batch.values()))
+
+
+def _keep(conn: psycopg.Connection, source: str, batch: Sequence[Versioned]) -> Counts:
+    known = _known(conn, source, batch)
+    changed = [row for row in batch if _changed(row, known.get((row.table, row.key)))]
+    if changed:
+        before = raw.fetch(
+            conn,
+            [last.day for last in known.values()],
+            [known[(r.table, r.key)].message for r in changed if (r.table, r.key) in known],
+        )
+        incoming: list[Incoming] = []
+        for row in changed:
+            last = known.get((row.table, row.key))
+            revision = last.revision + 1 if last else 1
+            old = before.get(last.message) if last else None
+            incoming.append(row.write(revision, old, last is not None and last.gone))
+        ids = insert_all(conn, incoming)
+        _note(conn, source, changed, known, ids)
+    return Counts(kept=len(changed), unchanged=len(batch) - len(changed))
+
+
+def _changed(row: Versioned, last: _Last | None) -> bool:
+    if last is None:
+        return not row.gone  # what was never heard of need not be withdrawn
+    return last.digest != row.digest or last.gone != row.gone
+
+
+def _known(
+    conn: psycopg.Connection, source: str, batch: Sequence[Versioned]
+) -> dict[tuple[str, str], _Last]:
+    found = conn.execute(
+        """select r.tab, r.key, r.digest, r.revision, r.message,
+                  coalesce((m.received at time zone 'UTC')::date, current_date), r.gone
+           from source_row r join unnest(%s::text[], %s::text[]) as u (tab, key)
+                using (tab, key)
+                left join message m on m.id = r.message
+           where r.source = %s""",
+        ([row.table for row in batch], [row.key for row in batch], source),
+    )
+    return {(tab, key): _Last(*rest) for tab, key, *rest in found}
+
+
+def insert_all(conn: psycopg.Connection, incoming: Sequence[Incoming]) -> list[int]:
+    """Messages as new ones, in order; gives their ids. Equal bytes are one message."""
+    packer = raw.packer()
+    digests = [raw.digest(each.source, each.raw) for each in incoming]
+    rows = list(
+        dict(
+            zip(
+                digests,
+                (
+                    insert.row(each, digest, packer)
+                    for each, digest in zip(incoming, digests, strict=True)
+                ),
+                strict=True,
+            )
+        ).values()
+    )
+    for day in sorted({row[insert.DAY] for row in rows}):
+        raw.ensure_days(conn, day, 0)
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    conn.execute(insert.KEEP, columns)
+    found = conn.execute(insert.KNOWN, (list(dict.fromkeys(digests)),))
+    ids = {bytes(digest): id_ for digest, id_, _ in found}
+    conn.execute("notify message")
+    return [ids[digest] for digest in digests]
+
+
+def _note(
+    conn: psycopg.Connection,
+    source: str,
+    changed: Sequence[Versioned],
+    known: dict[tuple[str, str], _Last],
+    ids: Sequence[int],
+) -> None:
+    revisions = [
+        known[(r.table, r.key)].revision + 1 if (r.table, r.key) in known else 1
+        for r in changed
+    ]
+    conn.execute(
+        """insert into source_row (source, tab, key, digest, revision, message, gone)
+           select %s, * from unnest(%s::text[], %s::text[], %s::bytea[], %s::int[],
+                                    %s::bigint[], %s::boolean[])
+           on conflict (source, tab, key) do update
+              set digest = excluded.digest, revision = excluded.revision,
+                  message = excluded.message, gone = excluded.gone""",
+        (
+            source,
+            [row.table for row in changed],
+            [row.key for row in changed],
+            [row.digest for row in changed],
+            revisions,
+            list(ids),
+            [row.gone for row in changed],
+        ),
+    )
+
+
+def waiting(conn: psycopg.Connection, most: int) -> bool:
+    """Whether so many messages wait to be processed that no more should be taken."""
+    row = conn.execute(
+        "select count(*) from (select from message_state where state = 'pending' limit %s) w",
+        (most,),
+    ).fetchone()
+    return row is not None and row[0] >= most
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """What a comparison of all keys has found: how many are held, and which are gone."""
+
+    held: int
+    keys: tuple[str, ...]
+
+
+def vanished(
+    conn: psycopg.Connection, source: str, table: str, present: Iterable[str]
+) -> Vanished:
+    """Compare the keys of a view with those that were kept of it."""
+    conn.execute("create temporary table present (key text) on commit drop")
+    with conn.cursor() as cursor, cursor.copy("copy present from stdin") as copy:
+        for key in present:
+            copy.write_row((key,))
+    conn.execute("analyze present")
+    held = conn.execute(
+        "select count(*) from source_row where source = %s and tab = %s and not gone",
+        (source, table),
+    ).fetchone()
+    gone = conn.execute(
+        """select r.key from source_row r where r.source = %s and r.tab = %s and not r.gone
+             and not exists (select from present p where p.key = r.key) order by r.key""",
+        (source, table),
+    ).fetchall()
+    conn.execute("drop table present")
+    return Vanished(held[0] if held else 0, tuple(key for (key,) in gone))
+
+
+def cursor(conn: psycopg.Connection, source: str, table: str) -> Cursor:
+    """How far a view has been read."""
+    row = conn.execute(
+        "select position, swept, problem from source_cursor where source = %s and tab = %s",
+        (source, table),
+    ).fetchone()
+    return Cursor(*row) if row else Cursor()
+
+
+def advance(conn: psycopg.Connection, source: str, table: str, at: Cursor) -> None:
+    """Note how far a view has been read, in the transaction that keeps its rows."""
+    conn.execute(
+        """insert into source_cursor (source, tab, position, swept, problem)
+           values (%s, %s, %s, %s, %s)
+           on conflict (source, tab) do update set position = excluded.position,
+               swept = excluded.swept, problem = excluded.problem, at = now()""",
+        (source, table, at.position, at.swept, at.problem),
+    )
+
+
+def trouble(conn: psycopg.Connection, source: str, problem: str) -> None:
+    """Note what stands in the way of a source's views, or that nothing does any more."""
+    conn.execute(
+        "update source_cursor set problem = %s where source = %s and problem <> %s",
+        (problem, source, problem),
+    )

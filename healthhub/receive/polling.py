@@ -1,0 +1,107 @@
+"""The process that polls: a thread for each source with views or a folder, so that one that is
+slow or away keeps no other waiting."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from healthhub.errors import HubError
+from healthhub.keep import rows
+from healthhub.receive.folder import Watch
+from healthhub.receive.poll import Poller
+from healthhub.receive.tables import Taker, connected, taker
+from healthhub.settings import Settings
+
+log = logging.getLogger("healthhub.poll")
+
+LONGEST_PAUSE = 600.0
+Turn = Callable[[psycopg.Connection], object]
+
+
+def declared(settings: Settings) -> list[str]:
+    """The sources that are to be polled."""
+    return [name for name, s in settings.sources.items() if s.database or s.folder]
+
+
+def run(settings: Settings, dsn: str) -> None:
+    """Poll until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threads = [
+        threading.Thread(
+            target=loop, args=(name, turn, pause, dsn, stop), name=name, daemon=True
+        )
+        for source in declared(settings)
+        for name, turn, pause in turns(settings, taker(settings, source))
+    ]
+    for thread in threads:
+        thread.start()
+    while not stop.wait(1):
+        dead = [thread.name for thread in threads if not thread.is_alive()]
+        if dead:
+            raise SystemExit(f"healthhub poll: the thread of {', '.join(dead)} has ended")
+    for thread in threads:
+        thread.join(5)  # what a killed turn had not committed is read again
+
+
+def turns(settings: Settings, of: Taker) -> Sequence[tuple[str, Turn, float]]:
+    """What is done again and again for a source, and the pause between."""
+    source = settings.sources[of.name]
+    found: list[tuple[str, Turn, float]] = []
+    if source.folder is not None:
+        watch = Watch(source.folder, of)
+        found.append((of.name, watch.look, source.folder.every_seconds))
+    if source.database is not None:
+        poller = Poller(source.database, of)
+        found.append((of.name, poller.poll, source.database.every_seconds))
+    return found
+
+
+def loop(name: str, turn: Turn, pause: float, dsn: str, stop: threading.Event) -> None:
+    """Turn after turn. After a failure the pauses grow; what failed stands in the store and in
+    the log, without the text of the other database, which could quote patient data."""
+    failures = 0
+    while not stop.is_set():
+        problem = once(name, turn, dsn)
+        failures = failures + 1 if problem else 0
+        wait = min(pause * 2 ** min(failures, 10), max(LONGEST_PAUSE, pause))
+        if problem:
+            log.warning("poll source=%s again_in=%.0fs problem=%s", name, wait, problem)
+        stop.wait(wait)
+
+
+def once(name: str, turn: Turn, dsn: str) -> str:
+    """One turn; gives what went wrong, empty if nothing did."""
+    try:
+        with connected(dsn) as conn:
+            problem = _tried(turn, conn)
+            rows.trouble(conn, name, problem)
+            return problem
+    except psycopg.Error as error:
+        return f"the store is away ({type(error).__name__})"
+
+
+def _tried(turn: Turn, conn: psycopg.Connection) -> str:
+    try:
+        turn(conn)
+    except HubError as error:
+        return error.message
+    except SQLAlchemyError as error:
+        return f"the source's database: {type(error).__name__} ({_kind(error)})"
+    except OSError as error:
+        return f"the folder cannot be read: {error.strerror or type(error).__name__}"
+    return ""
+
+
+def _kind(error: SQLAlchemyError) -> str:
+    """The driver's class of the error: it tells a lost connection from a missing right."""
+    cause = getattr(error, "orig", None)
+    return type(cause).__name__ if cause is not None else "SQLAlchemy"
