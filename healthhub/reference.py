@@ -40,7 +40,8 @@ def _section(annotation: Any) -> tuple[type[BaseModel] | None, str]:
         inner, _ = _section(get_args(annotation)[1])
         return inner, "NAME"
     if get_origin(annotation) in (Union, types.UnionType):
-        return None, ""
+        found = [_section(each)[0] for each in get_args(annotation)]
+        return next((each for each in found if each is not None), None), ""
     return None, ""
 
 
@@ -54,7 +55,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, Path) and value.is_relative_to(PACKAGE_ROOT):
         return f"`{value.relative_to(PACKAGE_ROOT)}` of the installation"
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "none"
     if isinstance(value, tuple):
         return f"`{', '.join(map(str, value))}`"
