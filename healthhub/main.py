@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from healthhub import edge, health, postgres
 from healthhub.access import Door
 from healthhub.receive import http as feeds
+from healthhub.receive import soap
 from healthhub.serve import apidocs, console, fhir, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
@@ -29,6 +30,7 @@ ROUTERS = (
     signin.router,
     console.router,
     record.router,
+    soap.router,
     feeds.router,
     apidocs.router,
 )

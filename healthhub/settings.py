@@ -153,6 +153,11 @@ class Source(Section):
     client_certificate: str = Field(
         default="", description="Subject CN that its TLS client certificate must carry."
     )
+    client: str = Field(
+        default="",
+        description="Client (healthhub client add) in whose name, and for whose purpose, its "
+        "queries of persons are answered. Empty: they are refused.",
+    )
     database: Database | None = Field(
         default=None, description="Views to read, see [sources.NAME.database]."
     )

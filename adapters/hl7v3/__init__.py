@@ -43,6 +43,7 @@ class Hl7v3:
             name=lambda place: locate.written(found, place),
             at=envelope.time_of(found),
             processing=envelope.processing(found),
+            asks=found.root.name in envelope.QUESTIONS,
             valued=lambda: locate.valued(found),
             original=found.original,
             mended=(("repaired", mended),) if found.repaired else (),

@@ -29,6 +29,8 @@ _OWN_NUMBERS = frozenset(
     )
 )
 _INTERACTION = re.compile(r"[A-Z]{4}_(?:IN|MT|HD)\w+")
+QUESTIONS = ("PRPA_IN201305UV02",)
+"""Interactions that ask and state nothing."""
 MOST = 64
 
 

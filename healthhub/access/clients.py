@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg_pool import AsyncConnectionPool
 
 from healthhub import clock
 from healthhub.access.accounts import NAME, digest
-from healthhub.access.actor import Purpose, Role
+from healthhub.access.actor import Actor, Purpose, Role
 from healthhub.errors import InvalidRequest, NotFound
 
 
@@ -62,3 +63,23 @@ def listed(connection: psycopg.Connection[Any]) -> list[Client]:
         "select name, roles, purpose, disabled_at is not null from client order by name"
     )
     return [Client(n, tuple(map(Role, roles)), Purpose(p), off) for n, roles, p, off in rows]
+
+
+async def acting(pool: AsyncConnectionPool[Any], name: str) -> Actor | None:
+    """The client as an actor with its purpose; None when there is none or it is disabled."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "select id, roles, purpose from client where name = %s and disabled_at is null",
+            (name,),
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    number, roles, purpose = row
+    return Actor(
+        f"client:{number}",
+        "client",
+        name,
+        frozenset(map(Role, roles)),
+        purpose=Purpose(purpose),
+    )

@@ -100,7 +100,8 @@ class Record:
     place of an element or its part as people write it. ``at`` is the message's own time where
     no rule says another; ``mended`` what the adapter had to mend: code and sentence;
     ``original`` the document's own bytes, where a resource is to keep them; ``valued`` the
-    places of a tree that hold something, without numbers.
+    places of a tree that hold something, without numbers; ``asks``: it states nothing, it is a
+    question.
     """
 
     kind: str
@@ -112,3 +113,4 @@ class Record:
     mended: tuple[tuple[str, str], ...] = ()
     original: bytes = b""
     valued: Callable[[], Iterable[str]] | None = None
+    asks: bool = False

@@ -88,6 +88,8 @@ class Converter:
         record = self._read(raw)
         if record.processing and record.processing not in self._source.accept_processing:
             return Converted((), (), (_not_for_records(record.processing, self.source_name),))
+        if record.asks:
+            return Converted((), (), (_QUESTION,))
         run = self._compiled.run(self._context, record, message_id, received)
         drafts: list[Draft] = []
         for draft in run.drafts:
@@ -179,6 +181,15 @@ class _Locator:
                 sought = place._replace(field=list(segment.cells).index(heading) + 1)
             found = self._spans[place] = self._adapter.locate(self._raw, self._source, sought)
         return found
+
+
+_QUESTION = Finding(
+    "warning",
+    "question",
+    "",
+    "the message is a query, which states nothing to store; let its sender ask at the address "
+    "that answers: /feeds/NAME/soap, with sources.NAME.client set",
+)
 
 
 def _not_for_records(processing: str, source: str) -> Finding:

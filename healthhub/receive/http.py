@@ -3,6 +3,8 @@ source's bearer token."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import tempfile
@@ -76,11 +78,11 @@ async def feed(name: str, kind: str, request: Request) -> Response:
     adapter = registry.find(source.adapter)
     if isinstance(adapter, SheetReader):
         return await _tables(name, request)
-    body = await _body(request)
+    body = await body_of(request)
     answers = [
         answer
         async for answer in _answers(
-            Intake(request.app.state.keeper), name, source, adapter, body, _via(request)
+            Intake(request.app.state.keeper), name, source, adapter, body, via(request)
         )
     ]
     outcomes = {answer.outcome for answer in answers}
@@ -112,7 +114,7 @@ async def _tables(name: str, request: Request) -> Response:
         if not path.stat().st_size:
             raise InvalidRequest("the body is empty; send the file itself as the body")
         try:
-            told = await run_in_threadpool(_take, app, source, path, _via(request))
+            told = await run_in_threadpool(_take, app, source, path, via(request))
         except psycopg.OperationalError:
             raise TryAgain("the store is away; send the file again in a minute") from None
     counts = told.counts
@@ -138,18 +140,19 @@ def _take(app: FastAPI, name: str, path: Path, via: str) -> tables.Told:
         return taker.file(conn, path, path.name, via)
 
 
-def admitted(request: Request, name: str, kind: str) -> Source:
-    """The source of the path, if its token came with the request from an address of its own.
+def admitted(request: Request, name: str, kind: str | None) -> Source:
+    """The source of the path, if its token came with the request from an address of its own:
+    as bearer token, or as the password (Basic) of a user named as the source.
 
     A wrong token and an unknown source get the same answer.
     """
     settings: Settings = request.app.state.settings
     source = settings.sources.get(name)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = _token(request.headers.get("authorization", ""), name)
     given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
     noted = source.token_sha256.get_secret_value() if source and source.token_sha256 else ""
     right = hmac.compare_digest(given, noted.strip().lower() or "-")
-    if source is None or scheme.lower() != "bearer" or not right:
+    if source is None or not token or not right:
         raise NotSignedIn(
             f"send the bearer token of source {name}; its SHA-256 is the setting "
             "sources.NAME.token_sha256",
@@ -158,14 +161,30 @@ def admitted(request: Request, name: str, kind: str) -> Source:
     address = request.client.host if request.client else ""
     if source.addresses and not sender.admits(source, address):
         raise Forbidden(f"address {address} is not among sources.{name}.addresses")
-    if kind != source.adapter:
+    if kind is not None and kind != source.adapter:
         raise NotFound(
             f"source {name} sends {source.adapter}: POST /feeds/{name}/{source.adapter}"
         )
     return source
 
 
-async def _body(request: Request) -> bytes:
+def _token(header: str, name: str) -> str:
+    """The token of an Authorization header; empty if it has none."""
+    scheme, _, shown = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return shown.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        user, _, password = (
+            base64.b64decode(shown.strip(), validate=True).decode().partition(":")
+        )
+    except (binascii.Error, ValueError):
+        return ""
+    return password if user == name else ""
+
+
+async def body_of(request: Request) -> bytes:
     """The whole body; its length is limited at the application's edge (web.max_body_bytes)."""
     budget: Budget = request.app.state.feed_budget
     body = bytearray()
@@ -194,7 +213,8 @@ async def _answers(
         yield await promise.answer()
 
 
-def _via(request: Request) -> str:
+def via(request: Request) -> str:
+    """How a message came, as the console shows it."""
     return f"http {request.client.host if request.client else ''}"
 
 
