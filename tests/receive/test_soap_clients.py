@@ -12,6 +12,7 @@ import suds.client
 import suds.transport.http
 import zeep
 from test_soap import TOKEN, kept, served
+from zeep.exceptions import Fault
 
 logging.getLogger("suds").setLevel(logging.CRITICAL)
 MESSAGE = (
@@ -57,7 +58,7 @@ def test_zeep_gets_a_fault_as_a_fault(hub: str) -> None:
         )
     assert answer.status_code == 400
     operation = client.service._binding.get("HIPMessageServer")
-    with pytest.raises(zeep.exceptions.Fault, match="SOAP Envelope"):
+    with pytest.raises(Fault, match="SOAP Envelope"):
         client.service._binding.process_reply(client, operation, answer)
 
 
