@@ -23,6 +23,7 @@ test: $(READY)  ## The everyday tests, under six minutes
 
 test-all: $(READY) test-newest  ## All tests, those with kill -9 too
 	$(BIN)/python tools/browser.py
+	$(BIN)/python tools/examples.py
 	$(BIN)/python -m pytest -n 2
 
 test-newest: $(READY)  ## What leans on PostgreSQL, on its newest version
