@@ -206,10 +206,10 @@ def run(
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
-    own_parameters.refresh(connection)
     context = Context(base_url, cover or {})
     including = Includes(resource_type, params, base_url)
     try:
+        own_parameters.refresh(connection)
         while True:
             try:
                 search = _Search(resource_type, params, context)
@@ -233,10 +233,10 @@ async def arun(
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
-    await own_parameters.arefresh(source)
     context = Context(base_url, cover or {})
     including = Includes(resource_type, params, base_url)
     try:
+        await own_parameters.arefresh(source)
         while True:
             try:
                 search = _Search(resource_type, params, context)
