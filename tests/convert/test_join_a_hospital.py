@@ -22,7 +22,15 @@ from healthhub.settings import PACKAGE_ROOT
 from healthhub.store import database as store_database
 
 PAGE = (PACKAGE_ROOT / "docs" / "join-a-hospital.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+MESSAGES, TABLES = PAGE.split("\n## 6. ")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", MESSAGES, re.DOTALL)
+TABLE_BLOCKS = dict(re.findall(r"```(\w+)\n(.*?)```", TABLES, re.DOTALL))
+REGISTER = """\
+溪口镇居民登记表,,,,,,
+编号,姓名,身份证号,性别,出生日期,修改日期,状态
+K1,王　小梅,42010619800307002X,女,1980年3月7日,2024/3/1,正常
+K2,李木,,男,29221,2024-03-01,正常
+"""
 RESULT = """\
 MSH|^~\\&|LIS|EAST|HUB|JC|20260301101500||ORU^R01|E1001|P|2.4
 PID|1||42010619800307002X^^^^SFZ~E000123^^^^PI||王 小梅||19800307000000|2|||江城市汉口路8号^^^^430014||13971112222
@@ -155,3 +163,20 @@ def test_its_message_opens_as_fhir(home: Path, request: pytest.FixtureRequest) -
     assert enzyme["meta"]["source"].startswith("urn:healthhub:source:east-lis#")
     everything = hub.get(f"/fhir/Patient/{patient['id']}/$everything").json()
     assert everything["entry"]
+
+
+def test_a_clinic_with_tables_joins_as_data_only(
+    home: Path, capsys: pytest.CaptureFixture[str], database: str
+) -> None:
+    (home / "healthhub.toml").write_text(TABLE_BLOCKS["toml"], encoding="utf-8")
+    samples = home / "mappings" / "creek" / "samples"
+    samples.mkdir(parents=True)
+    (samples.parent / "mapping.yaml").write_text(TABLE_BLOCKS["yaml"], encoding="utf-8")
+    (samples / "居民登记.gb18030.csv").write_bytes(REGISTER.encode("gb18030"))
+    run(TABLE_BLOCKS["sh"])
+    said = capsys.readouterr().out
+    assert "PAT[1]-姓名" in said
+    assert "居民登记.gb18030.csv: 2 rows kept, 0 unchanged, 0 rejected" in said
+    told = orjson.loads(next(samples.glob("*.json")).read_bytes())
+    assert [each["birthDate"] for each in told["resources"]] == ["1980-03-07", "1980-01-01"]
+    assert told["findings"] == []
