@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from adapters.hl7v3 import acknowledge, document, envelope, locate
 from adapters.hl7v3.element import Element
+from adapters.hl7v3.parse import MOST_TEXT
 from healthhub.adapter_api import BadMessage, Feed, Outcome
 from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.model.message import Envelope
@@ -22,6 +23,11 @@ class Hl7v3:
     def name(self) -> str:
         """Its name in settings and mappings."""
         return self._name
+
+    @property
+    def most_bytes(self) -> int:
+        """A file is one document, and no document is longer than its text may be."""
+        return MOST_TEXT
 
     def split(self, body: bytes) -> Iterator[bytes]:
         """A body is one document."""

@@ -75,20 +75,24 @@ def _all(node: Node) -> Iterator[Node]:
 
 def _passes(node: Node, test: Test) -> bool:
     """The usual tests, ``[@a=X]`` and ``[b/@a=X]``, are answered without a walk."""
-    steps = test.steps
-    if len(steps) == 1 and steps[0].attribute:
-        texts = [node.attributes.get(steps[0].attribute, "").strip()]
-    elif len(steps) == 2 and steps[1].attribute and not steps[0].tests:
+    name = test.attribute
+    if not name:
+        texts = [plain(*place) for place in found(node, test.steps)]
+    elif test.child:
         texts = [
-            n.attributes.get(steps[1].attribute, "").strip()
-            for n in _near(node, steps[0].name, deep=False)
+            inner.attributes.get(name, "").strip()
+            for inner in node.children
+            if inner.name == test.child
         ]
     else:
-        texts = [plain(*place) for place in found(node, steps)]
-    there = [text for text in texts if text]
-    if test.words is None:
-        return bool(there)
-    return any(text in test.words for text in there or [""]) == test.equal
+        texts = [node.attributes.get(name, "").strip()]
+    words = test.words
+    if words is None:
+        return any(texts)
+    for text in texts:
+        if text and text in words:
+            return test.equal
+    return ("" in words and not any(texts)) == test.equal
 
 
 def plain(node: Node, attribute: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from healthhub.adapter_api.bad_message import BadMessage
 from healthhub.adapter_api.record import Place, Record, Span
@@ -24,6 +24,16 @@ class Feed(Protocol):
     @property
     def zone(self) -> str:
         """Zone of times without an offset, e.g. Asia/Shanghai."""
+        ...
+
+
+@runtime_checkable
+class OneAFile(Protocol):
+    """An adapter of which a file holds one message, whole (an XML document)."""
+
+    @property
+    def most_bytes(self) -> int:
+        """A longer file is none of its messages."""
         ...
 
 

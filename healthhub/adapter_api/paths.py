@@ -8,7 +8,7 @@ such a path. Numbers hold within a process and are never stored.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from healthhub.errors import MappingError
@@ -27,6 +27,9 @@ class Test:
     equal: bool = True
     words: tuple[str, ...] | None = None
     position: int = 0
+    child: str = ""
+    attribute: str = ""
+    """Of the usual tests ``[@a=X]`` and ``[child/@a=X]``: where the attribute is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,15 @@ def _steps(text: str) -> tuple[Step, ...]:
     return tuple(found)
 
 
+def _usual(test: Test) -> Test:
+    *before, last = test.steps
+    plain = [step for step in before if step.name.isidentifier() and not step.tests]
+    if not last.attribute or len(before) > 1 or plain != before:
+        return test
+    child = before[0].name if before else ""
+    return replace(test, child=child, attribute=last.attribute)
+
+
 def _tests(text: str, path: str) -> tuple[Test, ...]:
     found: list[Test] = []
     position = 0
@@ -103,5 +115,5 @@ def _tests(text: str, path: str) -> tuple[Test, ...]:
         words = None
         if match[2]:
             words = tuple(word.strip().strip('"').strip() for word in match[3].split("|"))
-        found.append(Test(_steps(match[1]), match[2] != "!=", words))
+        found.append(_usual(Test(_steps(match[1]), match[2] != "!=", words)))
     return tuple(found)

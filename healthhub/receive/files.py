@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from healthhub.adapter_api import registry
-from healthhub.adapter_api.adapter import Adapter
+from healthhub.adapter_api.adapter import Adapter, OneAFile
+from healthhub.errors import TooLarge
 from healthhub.keep import Keeper
 from healthhub.receive.intake import Answer, Intake, Promise
 from healthhub.settings import Source
@@ -46,8 +47,16 @@ def windows(path: Path) -> Iterator[bytes]:
 
 
 def messages(paths: Iterable[Path], adapter: Adapter) -> Iterator[bytes]:
-    """The messages of many files, in order, without reading a file whole."""
+    """The messages of many files, in order, without reading a file whole unless it is one."""
     for path in paths:
+        if isinstance(adapter, OneAFile):
+            if path.stat().st_size > adapter.most_bytes:
+                raise TooLarge(
+                    f"{path.name} is over {adapter.most_bytes} bytes; a file holds one document "
+                    "here, so divide it"
+                )
+            yield path.read_bytes()
+            continue
         for window in windows(path):
             yield from adapter.split(window)
 

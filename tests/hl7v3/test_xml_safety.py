@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.hl7v3 import ADAPTER
-from adapters.hl7v3.parse import MOST_DEPTH, MOST_ELEMENTS
+from adapters.hl7v3.parse import MOST_DEPTH, MOST_ELEMENTS, MOST_TEXT
 from healthhub.adapter_api import BadMessage
 from healthhub.convert.samples import SampleSource
+from healthhub.errors import TooLarge
+from healthhub.receive import files
 
 FEED = SampleSource("national/cda")
 BOMB = (
@@ -190,3 +193,15 @@ def test_the_envelope_says_kind_person_time_and_numbers() -> None:
     assert found.at is not None
     assert found.at.year == 2026
     assert "ZY2026000471" in found.numbers
+
+
+def test_a_file_is_one_document_whatever_its_lines_begin_with(tmp_path: Path) -> None:
+    raw = FILLED["c0007-laboratory"]().replace(
+        "空腹血糖偏高".encode(), b"x\nMSH|^~\n" * 400_000
+    )
+    (tmp_path / "a.xml").write_bytes(raw)
+    assert list(files.messages([tmp_path / "a.xml"], ADAPTER)) == [raw]
+    with (tmp_path / "b.xml").open("wb") as long:
+        long.truncate(MOST_TEXT + 1)
+    with pytest.raises(TooLarge, match=r"b\.xml"):
+        list(files.messages([tmp_path / "b.xml"], ADAPTER))

@@ -1,0 +1,56 @@
+"""The samples of the XML mappings yield what stands beside them; other documents than WS/T 500."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+
+import pytest
+from conversion import MAPPINGS, convert, of
+from documents import amount, document, observation, section
+
+from healthhub.convert.coverage import unread
+from healthhub.convert.samples import differences, outcome, samples
+from healthhub.mapping.library import Library
+
+LIBRARY = Library(MAPPINGS)
+SAMPLES = [
+    (mapping, sample)
+    for mapping in ("national/cda", "national/hl7v3", "hospital-c")
+    for sample in samples(LIBRARY, mapping)
+]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "sample"), SAMPLES, ids=[f"{m}-{s.path.stem}" for m, s in SAMPLES]
+)
+def test_a_sample_yields_its_outcome(mapping: str, sample: object) -> None:
+    [found] = [s for m, s in SAMPLES if m == mapping and s == sample]
+    actual = outcome(LIBRARY, mapping, found)
+    assert list(differences(found.expected.read_bytes(), actual)) == []
+
+
+def test_a_health_examination_document_is_read_by_the_same_rules() -> None:
+    """WS/T 483 names its kinds by other codes; header, original and entries are the same."""
+    pressure = observation("04.10.174", "收缩压", amount("138", "mmHg"))
+    raw = document("C0001", [section("8716-3", "VITAL SIGNS", pressure)])
+    raw = raw.replace(b'code="C0001"', b'code="HSDB01.03"').replace(
+        "病历概要".encode(), "成人健康体检".encode()
+    )
+    converted = convert(raw)
+    [reference] = of(converted, "DocumentReference")
+    assert reference["type"]["coding"][0]["code"] == "HSDB01.03"
+    assert reference["type"]["text"] == "成人健康体检"
+    assert base64.b64decode(of(converted, "Binary")[0]["data"]) == raw
+    [measured] = of(converted, "Observation")
+    assert measured["component"][0]["valueQuantity"]["code"] == "mm[Hg]"
+
+
+def test_coverage_names_the_places_that_no_rule_reads() -> None:
+    found = {
+        each.segment for each in unread(LIBRARY, "hospital-c", samples(LIBRARY, "hospital-c"))
+    }
+    assert "/req/orginSysId" in found
+    assert "/req/data/patId" not in found
+    assert not any(place.endswith(("/@classCode", "/@codeSystem")) for place in found)
+    assert all(place.startswith("/") for place in itertools.islice(found, 50))
