@@ -31,16 +31,16 @@ def machine() -> str:
 
 
 def keep(figures: list[Figure]) -> None:
-    """Write the figures to bench/results.json and docs/performance.md, replacing their group."""
+    """Write the figures to bench/results.json and docs/performance.md, in place of those of the
+    same name; what was not measured this time (growth, as a rule) stays."""
     groups = {figure.name.split(".")[0] for figure in figures}
-    kept: list[dict[str, object]] = []
+    fresh = {figure.name for figure in figures}
+    kept: list[Figure] = []
     if RESULTS.exists():
-        kept = [
-            row
-            for row in json.loads(RESULTS.read_text(encoding="utf-8"))
-            if str(row["name"]).split(".")[0] not in groups
-        ]
-    rows = kept + [asdict(figure) for figure in figures]
+        known = json.loads(RESULTS.read_text(encoding="utf-8"))
+        kept = [Figure(**row) for row in known if row["name"] not in fresh]
+    figures = kept + figures
+    rows = [asdict(figure) for figure in figures]
     RESULTS.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
     for group in sorted(groups):

@@ -106,6 +106,7 @@ def fill(dsn: str, copies: int, processes: int = 2) -> Filled:
     with psycopg.connect(dsn, autocommit=True) as connection:
         templates = _templates(connection)
         definitions = _drop_indexes(connection)
+        _set(connection, "autovacuum_enabled = off")
         context = multiprocessing.get_context("fork")
         workers = [
             context.Process(target=_write, args=(dsn, templates, range(n, copies, processes)))
@@ -118,6 +119,7 @@ def fill(dsn: str, copies: int, processes: int = 2) -> Filled:
             if worker.exitcode:
                 raise RuntimeError("a process that fills the store has failed")
         written = time.perf_counter()
+        _reset(connection, "autovacuum_enabled")
         _make_indexes(connection, definitions)
     ended = time.perf_counter()
     return Filled(copies, copies * len(templates), written - started, ended - written)
@@ -245,6 +247,16 @@ def _drop_indexes(connection: psycopg.Connection) -> list[str]:
             connection.execute(f"drop index {name}")  # type: ignore[arg-type]
             definitions.append(definition)
     return definitions
+
+
+def _set(connection: psycopg.Connection, option: str) -> None:
+    for table in _TABLES:
+        connection.execute(f"alter table {table} set ({option})")  # type: ignore[arg-type]
+
+
+def _reset(connection: psycopg.Connection, option: str) -> None:
+    for table in _TABLES:
+        connection.execute(f"alter table {table} reset ({option})")  # type: ignore[arg-type]
 
 
 def _make_indexes(connection: psycopg.Connection, definitions: Sequence[str]) -> None:

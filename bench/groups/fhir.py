@@ -48,7 +48,7 @@ def measure(residents: int) -> Iterator[Figure]:
 def size(connection: psycopg.Connection) -> Figure:
     """What a resource takes on disk, all in."""
     connection.execute("checkpoint")
-    count, stored = _row(
+    count, stored = row(
         connection,
         "select (select count(*) from resource where not deleted),"
         " (select sum(pg_total_relation_size(oid)) from pg_class"
@@ -226,7 +226,7 @@ def _numbers(connection: psycopg.Connection) -> list[str]:
 
 def _everything(connection: psycopg.Connection) -> list[str]:
     """The source patient whose record is nearest to 550 resources."""
-    (patient, _) = _row(
+    (patient, _) = row(
         connection,
         "select patient_key, count(*) from resource where not deleted and patient_key <> %s"
         " group by 1 order by abs(count(*) - 550), 1 limit 1",
@@ -284,7 +284,8 @@ def _relinked(value: object, names: dict[str, str]) -> object:
     return [_relinked(each, names) for each in value] if isinstance(value, list) else value
 
 
-def _row(connection: psycopg.Connection, sql: str, *values: object) -> tuple:
+def row(connection: psycopg.Connection, sql: str, *values: object) -> tuple:
+    """The only row of a query."""
     row = connection.execute(sql, values).fetchone()  # type: ignore[arg-type]
     assert row is not None
     return row

@@ -69,6 +69,7 @@ class Door:
         self._pool = pool
         self._audit = Audit(pool)
         self._rows = Gather(self._current)
+        self._covers = Gather(self._cover)
         self._threads: ConnectionPool[Connection] | None = None
 
     async def close(self) -> None:
@@ -167,9 +168,9 @@ class Door:
         event = Event(who, purpose, Action.SEARCH, type=type_, query=_written(params))
 
         async def work() -> search.SearchPage:
+            named = search.patient_references(type_, params, base_url)
+            cover = {key: await self._covered(key) for key in named}
             async with self._pool.connection() as connection:
-                named = search.patient_references(type_, params, base_url)
-                cover = {key: await identify.acover(connection, key) for key in named}
                 return await search.arun(connection, type_, params, cover, base_url)
 
         return await self._answer(event, work, _of_page)
@@ -196,8 +197,8 @@ class Door:
         )
 
         async def work() -> search.SearchPage:
+            covered = await self._covered(key)
             async with self._pool.connection() as connection:
-                covered = await identify.acover(connection, key)
                 wanted = reads.everything(covered, types, since, start, end, after, count)
                 page = await query.afetch(connection, wanted)
                 if after is None and not any(found.id == key for found in page.matches):
@@ -255,8 +256,8 @@ class Door:
         )
 
         async def work() -> list[looks.Look]:
+            covered = await self._covered(key)
             async with self._pool.connection() as connection:
-                covered = await identify.acover(connection, key)
                 return await looks.latest(connection, covered, since, count)
 
         return await self._answer(event, work, lambda _: (key,))
@@ -359,6 +360,14 @@ class Door:
         self, names: Sequence[tuple[str, UUID]]
     ) -> Mapping[tuple[str, UUID], Stored]:
         return await query.afetch(self._pool, reads.current(names))
+
+    async def _covered(self, patient: UUID) -> Sequence[UUID]:
+        """Whose rows a read of the patient covers, itself first."""
+        return await self._covers.of(patient) or (patient,)
+
+    async def _cover(self, patients: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+        async with self._pool.connection() as connection:
+            return await identify.acovers(connection, patients)
 
     async def _in_thread(self, work: Callable[[Connection], T]) -> T:
         if self._threads is None:

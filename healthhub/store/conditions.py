@@ -134,6 +134,8 @@ def cut(text: str, sign: str, most: int = 0) -> list[str]:
 
     http://hl7.org/fhir/R4/search.html#escaping
     """
+    if "\\" not in text:
+        return text.split(sign, most or -1)
     parts, start, at = [], 0, 0
     while at < len(text):
         if text[at] == "\\":
@@ -148,6 +150,8 @@ def cut(text: str, sign: str, most: int = 0) -> list[str]:
 
 def plain(text: str) -> str:
     """The text without its escapes."""
+    if "\\" not in text:
+        return text
     return re.sub(r"\\([,|$\\])", r"\1", text)
 
 

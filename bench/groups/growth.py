@@ -1,0 +1,127 @@
+"""Growth of the FHIR service: the same questions of a store of many times as many patients.
+
+Large: the usual run makes a hundred times as many patients (``--residents`` copies of a city of
+600 residents), which takes the disk and the time that it prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+import psycopg
+
+from bench import http_load
+from bench.city import load
+from bench.figure import Figure
+from bench.groups import fhir
+from bench.hub import Hub, running
+from bench.population import fill
+from healthhub import clock
+
+COPIES = 99
+TIMES = 20
+"""How often each search of the whole population is asked."""
+
+
+def measure(residents: int) -> Iterator[Figure]:
+    """Growth and population searches; ``residents``: copies of the city, 0: the usual 99."""
+    copies = residents or COPIES
+    with (
+        running(workers=2, processes=fhir.PROCESSES) as hub,
+        psycopg.connect(hub.dsn, autocommit=True) as connection,
+    ):
+        load(hub, connection, fhir.RESIDENTS)
+        connection.execute("vacuum analyze")
+        small = list(fhir.single(hub, connection))
+        print(f"filling: {copies} copies", flush=True)
+        print(fill(hub.dsn, copies), flush=True)
+        connection.execute("checkpoint")
+        large = list(fhir.single(hub, connection))
+        yield growth(connection, copies, small, large)
+        yield population(hub, connection)
+
+
+def growth(
+    connection: psycopg.Connection,
+    copies: int,
+    small: Sequence[Figure],
+    large: Sequence[Figure],
+) -> Figure:
+    """The worst of the single-patient figures against those of the smaller store."""
+    shares = {
+        after.name.removeprefix("fhir."): after.value / before.value
+        for before, after in zip(small, large, strict=True)
+    }
+    each = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+    return Figure(
+        "fhir.growth.worst_ratio",
+        min(shares.values()),
+        "ratio",
+        f"{copies + 1} times as many patients, {_count(connection)}; {each}",
+    )
+
+
+def population(hub: Hub, connection: psycopg.Connection) -> Figure:
+    """Searches of everybody's data, the first page of 50, one after another."""
+    headers = {"Authorization": f"Bearer {hub.token}"}
+    times: list[float] = []
+    slowest: dict[str, float] = {}
+    for name, paths in searches().items():
+        found: list[float] = []
+        for path in [*paths, *paths * TIMES][: len(paths) + TIMES]:
+            requests = http_load.gets(hub.base, [path], headers)
+            found.append(http_load.run(hub.base, requests, 1, 0).p50)
+        times += found[len(paths) :]
+        slowest[name] = http_load.percentile(sorted(found[len(paths) :]), 0.95)
+    each = ", ".join(f"{name} {value:.0f}" for name, value in slowest.items())
+    return Figure(
+        "fhir.population_search_p95_ms",
+        max(slowest.values()),
+        "ms",
+        f"the slowest of {len(slowest)} kinds of search, first page of 50, one connection, "
+        f"{TIMES} times each; {_count(connection)}; p95 of each: {each}",
+    )
+
+
+def searches() -> dict[str, list[str]]:
+    """Searches by what they ask for."""
+    loinc = [f"http://loinc.org|{code}" for code in ("2885-2", "4544-3", "2345-7", "718-7")]
+    day = clock.now().strftime("%Y-%m-%d")
+    asked = {
+        "newest": ["Observation?_sort=-date"],
+        "code, newest": [f"Observation?code={code}&_sort=-date" for code in loinc],
+        "code": [f"Observation?code={code}" for code in loinc],
+        "code and value": [
+            f"Observation?code={code}&value-quantity=gt{value}&_sort=-date"
+            for code, value in zip(loinc, (80, 45, 8, 160), strict=True)
+        ],
+        "code-value": [f"Observation?code-value-quantity={c}$gt70&_sort=-date" for c in loinc],
+        "date": [
+            "Observation?date=ge2025-06-01&date=lt2025-06-08",
+            f"Observation?date=ge{day}",
+        ],
+        "date and code": [f"Observation?date=ge2025-06-01&code={code}" for code in loinc],
+        "status": ["Encounter?status=finished", "MedicationRequest?status=active"],
+        "status, newest": ["Encounter?status=finished&_sort=-date"],
+        "diagnosis": ["Condition?code=J06.900", "Condition?code=I10.x00&_sort=-recorded-date"],
+        "name": [f"Patient?name={quote(name)}" for name in ("李", "王伟", "陈")],
+        "birth date": [
+            "Patient?birthdate=1980-01-01",
+            "Patient?birthdate=ge2020&gender=female",
+        ],
+        "last changed": ["Observation?_sort=-_lastUpdated"],
+    }
+    return {
+        name: ["/fhir/" + quote(each, safe="/?=&$:,.%") for each in paths]
+        for name, paths in asked.items()
+    }
+
+
+def _count(connection: psycopg.Connection) -> str:
+    count, size = fhir.row(
+        connection,
+        "select (select sum(reltuples) from pg_class where relname = 'resource'),"
+        " pg_database_size(current_database())",
+    )
+    return f"{int(count):,} resources, {size / 2**30:.1f} GiB on disk"
