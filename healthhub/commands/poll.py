@@ -37,8 +37,9 @@ def run(args: argparse.Namespace) -> int:
             return 0
         failed = False
         for name in args.sources or known:
-            for _, turn, _ in polling.turns(loaded, taker(loaded, name)):
-                problem = polling.once(name, turn, dsn)
+            for duty in polling.duties(loaded, taker(loaded, name)):
+                problem = polling.once(name, duty.turn, dsn)
+                duty.close()
                 failed = failed or bool(problem)
                 sys.stdout.write(f"{name}: {problem or 'read'}\n")
     return 1 if failed else 0

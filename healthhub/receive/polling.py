@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from healthhub.errors import HubError
 from healthhub.keep import rows
 from healthhub.receive.folder import Watch
+from healthhub.receive.intake import fault
 from healthhub.receive.poll import Poller
 from healthhub.receive.tables import Taker, connected, taker
 from healthhub.settings import Settings
@@ -22,6 +24,15 @@ log = logging.getLogger("healthhub.poll")
 
 LONGEST_PAUSE = 600.0
 Turn = Callable[[psycopg.Connection], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What is done again and again for a source, the pause between, and how it ends."""
+
+    turn: Turn
+    pause: float
+    close: Callable[[], None]
 
 
 def declared(settings: Settings) -> list[str]:
@@ -37,10 +48,9 @@ def run(settings: Settings, dsn: str) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threads = [
         threading.Thread(
-            target=loop, args=(name, turn, pause, dsn, stop), name=name, daemon=True
+            target=source, args=(settings, name, dsn, stop), name=name, daemon=True
         )
-        for source in declared(settings)
-        for name, turn, pause in turns(settings, taker(settings, source))
+        for name in declared(settings)
     ]
     for thread in threads:
         thread.start()
@@ -52,16 +62,38 @@ def run(settings: Settings, dsn: str) -> None:
         thread.join(5)  # what a killed turn had not committed is read again
 
 
-def turns(settings: Settings, of: Taker) -> Sequence[tuple[str, Turn, float]]:
-    """What is done again and again for a source, and the pause between."""
+def source(settings: Settings, name: str, dsn: str, stop: threading.Event) -> None:
+    """All turns of one source, side by side. What is wrong with its settings or mapping is told
+    again and again, and hinders no other source."""
+    while not stop.is_set():
+        try:
+            found = duties(settings, taker(settings, name))
+        except HubError as error:
+            log.error("poll source=%s cannot begin: %s", name, error.message)
+            stop.wait(LONGEST_PAUSE)
+            continue
+        threads = [
+            threading.Thread(target=loop, args=(name, d.turn, d.pause, dsn, stop), daemon=True)
+            for d in found
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for duty in found:
+            duty.close()
+
+
+def duties(settings: Settings, of: Taker) -> Sequence[Duty]:
+    """What is to be done for a source."""
     source = settings.sources[of.name]
-    found: list[tuple[str, Turn, float]] = []
+    found: list[Duty] = []
     if source.folder is not None:
         watch = Watch(source.folder, of)
-        found.append((of.name, watch.look, source.folder.every_seconds))
+        found.append(Duty(watch.look, source.folder.every_seconds, lambda: None))
     if source.database is not None:
         poller = Poller(source.database, of)
-        found.append((of.name, poller.poll, source.database.every_seconds))
+        found.append(Duty(poller.poll, source.database.every_seconds, poller.close))
     return found
 
 
@@ -98,6 +130,11 @@ def _tried(turn: Turn, conn: psycopg.Connection) -> str:
         return f"the source's database: {type(error).__name__} ({_kind(error)})"
     except OSError as error:
         return f"the folder cannot be read: {error.strerror or type(error).__name__}"
+    except psycopg.Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - one source's fault must not stop the others
+        fault("poll", error)
+        return f"a fault of the hub ({type(error).__name__}); tell its administrator"
     return ""
 
 

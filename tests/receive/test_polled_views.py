@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
-from healthhub import clock, keep
+from healthhub import cli, clock, keep
 from healthhub.adapter_api.tables import Head, RowLine, parse_head, parse_rows
 from healthhub.errors import SettingError
 from healthhub.keep import rows
@@ -295,6 +296,87 @@ def test_a_database_that_is_away_is_a_problem_that_goes_when_it_is_back(
     assert polling.once("c", polled.poller.poll, database) == ""
     assert rows.cursor(conn, "c", "PAT").problem == ""
     polled.poller.close()
+
+
+def test_the_command_takes_one_turn_and_says_how_it_went(
+    database: str,
+    tmp_path: Path,
+    hospital: Hospital,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = mappings(tmp_path / "m")
+    (tmp_path / "url").write_text(hospital.url, encoding="utf-8")
+    (tmp_path / "hub.toml").write_text(
+        f'mappings_dir = "{folder}"\n[institutions.c]\ntitle = "县医院"\n[sources.c]\n'
+        'institution = "c"\nadapter = "tabular"\nmapping = "clinic"\n'
+        f'[sources.c.database]\nurl_file = "{tmp_path}/url"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("HEALTHHUB_SETTINGS", str(tmp_path / "hub.toml"))
+    monkeypatch.setenv("HEALTHHUB_DATABASE_URL", database)
+    assert cli.main(["poll", "--once"]) == 0
+    assert capsys.readouterr().out == "c: read\n"
+    hospital.do('drop view "V_PAT"')
+    assert cli.main(["poll", "--once", "c"]) == 1
+    assert "no view V_PAT" in capsys.readouterr().out
+    assert cli.main(["poll", "--once", "x"]) == 2
+
+
+def test_a_fault_of_one_source_ends_no_loop_and_quotes_nothing(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, turns = threading.Event(), []
+
+    def turn(_: psycopg.Connection) -> None:
+        turns.append(1)
+        if len(turns) == 3:
+            stop.set()
+        raise ZeroDivisionError("secret 王伟")
+
+    polling.loop("c", turn, 0.001, database, stop)
+    assert len(turns) == 3
+    assert "ZeroDivisionError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_source_that_cannot_begin_hinders_no_other(
+    database: str, tmp_path: Path, hospital: Hospital, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = mappings(tmp_path / "m")
+    common = {"institution": "c", "adapter": "tabular", "database": {"url": hospital.url}}
+    settings = Settings.model_validate(
+        {
+            "mappings_dir": folder,
+            "institutions": {"c": {"title": "县医院"}},
+            "sources": {
+                "bad": {**common, "mapping": "nowhere"},
+                "good": {**common, "mapping": "clinic"},
+            },
+        }
+    )
+    hospital.person("1", "周莲", "2024-03-01 08:00:00")
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=polling.source, args=(settings, name, database, stop))
+        for name in polling.declared(settings)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        with psycopg.connect(database, autocommit=True) as conn:
+            for _ in range(400):
+                if conn.execute("select count(*) from message").fetchone() == (1,):
+                    break
+                threading.Event().wait(0.05)
+            else:
+                raise AssertionError("nothing came of the good source")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+    assert "source=bad cannot begin" in caplog.text
+    assert not any(thread.is_alive() for thread in threads)
 
 
 @pytest.mark.parametrize(
