@@ -8,6 +8,7 @@ purpose, and audits it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 from xml.sax.saxutils import quoteattr
@@ -74,6 +75,7 @@ async def _found(request: Request, source: Source, wanted: Body) -> Sequence[Mat
             "this source may not query persons: register a client for it (healthhub client add) "
             "and name it in sources.NAME.client"
         )
+    who = replace(who, address=request.client.host if request.client else "")
     return (await request.app.state.door.match(who, who.purpose, wanted))[:MOST]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+from pathlib import Path
 
 import pytest
 from conversion import MAPPINGS, convert, of
@@ -11,6 +12,7 @@ from documents import amount, document, observation, section
 
 from healthhub.convert.coverage import unread
 from healthhub.convert.samples import differences, outcome, samples
+from healthhub.errors import MappingError
 from healthhub.mapping.library import Library
 
 LIBRARY = Library(MAPPINGS)
@@ -54,3 +56,26 @@ def test_coverage_names_the_places_that_no_rule_reads() -> None:
     assert "/req/data/patId" not in found
     assert not any(place.endswith(("/@classCode", "/@codeSystem")) for place in found)
     assert all(place.startswith("/") for place in itertools.islice(found, 50))
+
+
+@pytest.mark.parametrize(
+    ("rule", "advice"),
+    [
+        ("status <- entri/a/@b", "did you mean 'entry'"),
+        ("status <- entry/a/", "ends in nothing"),
+        ("status <- entry/a[@b=", "cannot be read"),
+        ("status <- entry/@b/c", "cannot be read"),
+    ],
+)
+def test_a_wrong_path_is_told_with_its_line(tmp_path: Path, rule: str, advice: str) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    (folder / "mapping.yaml").write_text(
+        'mapping: x\nversion: "1"\nadapter: cda\ngroups: {entry: {path: "**/entry"}}\n'
+        "resources:\n  one:\n    type: Observation\n    each: entry\n    key: [entry/id]\n"
+        f"    rules:\n      - {rule}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(MappingError, match=advice) as wrong:
+        Library(tmp_path).mapping("x")
+    assert "x/mapping.yaml:" in wrong.value.message

@@ -251,11 +251,11 @@ def test_a_query_of_persons_is_answered_through_the_door_and_not_kept(
     assert "沈望舒" in message
     assert kept(database) == []
     with psycopg.connect(database) as conn:
-        [(actor, purpose)] = conn.execute(
-            "select actor, purpose from audit_event where query = '$match'"
+        [(actor, purpose, address)] = conn.execute(
+            "select actor, purpose, address from audit_event where query = '$match'"
         ).fetchall()
     assert actor.startswith("client:")
-    assert purpose == "TREAT"
+    assert (purpose, address) == ("TREAT", "127.0.0.1")
 
 
 def test_a_query_without_a_client_or_with_nothing_to_go_by_is_refused(hub: str) -> None:
