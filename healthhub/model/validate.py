@@ -48,7 +48,7 @@ def check(body: Body) -> None:
     shape.check(body)
     kind: str = body["resourceType"]
     try:
-        _model(kind).model_validate(body)
+        _validate(kind, body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = _path(kind, first["loc"])
@@ -61,11 +61,11 @@ def issues(body: Body) -> list[Issue]:
     """All faults of structure: the first one of shape, else all that the models find."""
     try:
         shape.check(body)
-        model = _model(body["resourceType"])
+        _model(body["resourceType"])
     except Unprocessable as error:
         return [Issue("error", "structure", error.expression or "", error.message)]
     try:
-        model.model_validate(body)
+        _validate(body["resourceType"], body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         told = [
@@ -74,6 +74,32 @@ def issues(body: Body) -> list[Issue]:
         ]
         return [Issue("error", "structure", place, text) for place, text in dict.fromkeys(told)]
     return []
+
+
+def _validate(kind: str, body: Body) -> None:
+    """Hold the body to its model. The model of Extension knows no ``_value[x]``, which R4 does;
+    shape.check has seen it, so the model looks at the body without."""
+    try:
+        _model(kind).model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if not any(str(one["loc"][-1]).startswith("_value") for one in found if one["loc"]):
+            raise
+        _model(kind).model_validate(_bare(body))
+
+
+def _bare(value: Any) -> Any:
+    """A copy without the ``_value[x]`` of extensions."""
+    if isinstance(value, list):
+        return [_bare(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    extension = "url" in value
+    return {
+        name: _bare(child)
+        for name, child in value.items()
+        if not (extension and name.startswith("_value"))
+    }
 
 
 @cache

@@ -92,6 +92,28 @@ def test_each_fault_is_refused_with_its_place(change: dict[str, Any], place: str
     assert len(found.message) > 20
 
 
+def test_a_value_may_be_there_by_its_extensions_alone() -> None:
+    language = {
+        "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+        "valueCode": "unknown",
+    }
+    body: dict[str, Any] = {
+        "resourceType": "Basic",
+        "code": {"text": "x"},
+        "extension": [
+            {"url": "http://example.org/x", "_valueString": {"extension": [language]}}
+        ],
+    }
+    check(body)
+    body["extension"][0]["_valueString"] = {"extension": [{"url": 7}]}
+    with pytest.raises(Unprocessable) as refused:
+        check(body)
+    assert refused.value.expression.startswith("Basic.extension[0]._valueString")
+    body["extension"][0] = {"url": "http://example.org/x", "_valueNonsense": {"id": "x"}}
+    with pytest.raises(Unprocessable):
+        check(body)
+
+
 def test_two_values_of_one_choice_are_refused() -> None:
     assert "exactly one" in refusal({**OBSERVATION, "valueString": "x"}).message
 
