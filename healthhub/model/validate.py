@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from fhir_core.fhirabstractmodel import FHIRAbstractModel
 from pydantic import ValidationError
@@ -91,15 +91,12 @@ def _validate(kind: str, body: Body) -> None:
 def _bare(value: Any) -> Any:
     """A copy without the ``_value[x]`` of extensions."""
     if isinstance(value, list):
-        return [_bare(entry) for entry in value]
+        return [_bare(entry) for entry in cast(list[Any], value)]
     if not isinstance(value, dict):
         return value
-    extension = "url" in value
-    return {
-        name: _bare(child)
-        for name, child in value.items()
-        if not (extension and name.startswith("_value"))
-    }
+    told = cast(Body, value)
+    hidden = "_value" if "url" in told else "\0"
+    return {name: _bare(child) for name, child in told.items() if not name.startswith(hidden)}
 
 
 @cache
