@@ -94,13 +94,20 @@ class Clauses:
         self.add(f"{self.row}.patient_key = any({self.value(list(keys))}::uuid[])", driven=True)
         self.narrow = True
 
-    def where(self) -> str:
-        """All conditions. Within a patient the index over everyone's tokens is of no use, and
-        ``is true`` keeps the planner from it."""
-        tokens = f"{self.row}.tokens"
+    def where(self, *, fetched: bool = False) -> str:
+        """All conditions; ``fetched`` when all matches are read and not met in an order.
+
+        ``is true`` keeps the planner from an index. Within a patient the one over everyone's
+        tokens is of no use; and where tokens find the rows, to look up all rows of a type
+        besides, only to keep what is in both, costs more than all the rest.
+        """
+        tokens, kind = f"{self.row}.tokens &&", f"{self.row}.type ="
+        found = [sql for sql in self.sql if sql.startswith(tokens)]
+        idle = tokens if self.narrow else kind
+        if not found or not (self.narrow or fetched):
+            return " and ".join(self.sql)
         return " and ".join(
-            f"({sql}) is true" if self.narrow and sql.startswith(tokens) else sql
-            for sql in self.sql
+            f"({sql}) is true" if sql.startswith(idle) else sql for sql in self.sql
         )
 
 

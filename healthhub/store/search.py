@@ -120,7 +120,7 @@ class _Search:
         """Whether the search has but few matches."""
         return Query(
             "select count(*) from (select from resource r"  # noqa: S608
-            f" where {self.clauses.where()} limit {FEW + 1}) found",
+            f" where {self.clauses.where(fetched=True)} limit {FEW + 1}) found",
             self.clauses.values,
             lambda found: found[0][0] <= FEW,
         )
@@ -128,8 +128,8 @@ class _Search:
     def query(self, *, few: bool = True) -> Query[SearchPage]:
         """The search; ``few`` matches are fetched and sorted, many are met in order."""
         clauses, order, count = self.clauses, self.order, self.count
-        where = clauses.where()
-        total = self._total(where)
+        where = clauses.where(fetched=few and clauses.driven)
+        total = self._total(clauses.where(fetched=True))
         if count == 0:
             return Query(
                 f"select {total}",
