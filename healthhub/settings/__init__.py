@@ -1,0 +1,23 @@
+"""All settings: one TOML file and HEALTHHUB_* variables, typed, documented, checked at start."""
+
+from healthhub.settings.loading import load
+from healthhub.settings.parts import Bulk, Mllp, Pipeline, Subscriptions, Web
+from healthhub.settings.sources import Database, Folder, Institution, Source
+from healthhub.settings.whole import FILE_VARIABLE, PACKAGE_ROOT, PREFIX, Settings
+
+__all__ = [
+    "FILE_VARIABLE",
+    "PACKAGE_ROOT",
+    "PREFIX",
+    "Bulk",
+    "Database",
+    "Folder",
+    "Institution",
+    "Mllp",
+    "Pipeline",
+    "Settings",
+    "Source",
+    "Subscriptions",
+    "Web",
+    "load",
+]
