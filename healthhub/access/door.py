@@ -19,6 +19,7 @@ from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event
 from healthhub.access.gather import Gather
 from healthhub.access.policy import Action, permits, require
+from healthhub.access.veil import veiled
 from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
 from healthhub.model.message import Message
@@ -354,7 +355,7 @@ class Door:
             raise error from None
         seen = tuple(dict.fromkeys((*more, *patients(result))))
         await self._audit.record(replace(event, patients=seen))
-        return result
+        return veiled(event.actor, event.purpose, result)
 
     async def _current(
         self, names: Sequence[tuple[str, UUID]]

@@ -213,6 +213,7 @@ class Import:
                 self._job.number,
             ),
         )
+        jobs.got_on(conn, self._job.number)
 
     def _write_errors(self) -> None:
         wrong = jobs.errors(self._conn, self._job.number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import ssl
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -42,8 +43,12 @@ def _in_folder(url: str, settings: Bulk) -> Path:
             expression="input.url",
         )
     folder = settings.import_folder.resolve()
-    path = (folder / name).resolve()
-    if not name or "\0" in name or not path.is_relative_to(folder) or not path.is_file():
+    try:
+        path = (folder / name).resolve()
+        there = path.is_relative_to(folder) and path.is_file()
+    except (ValueError, OSError):  # no name of a file at all: a zero in it, or too long
+        there = False
+    if not there:
         raise Unprocessable(
             "there is no such file in the folder of imports; name it as file:NAME",
             expression="input.url",
@@ -102,13 +107,24 @@ def lines(path: Path, after: int, most: int) -> Iterator[tuple[int, bytes]]:
         file.seek(0)
         source = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
         size, number = 0, 0
-        while line := source.readline(LONGEST_LINE + 1):
+        while line := _line(source):
             number += 1
             size += len(line)
             if len(line) > LONGEST_LINE or size > most:
                 raise _too_long(most)
             if number > after:
                 yield number, line
+
+
+def _line(source: BinaryIO) -> bytes:
+    try:
+        return source.readline(LONGEST_LINE + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise InvalidRequest(
+            "an input is no whole gzip file; what stood before is stored. Write it again, and "
+            "import it again",
+            expression="input.url",
+        ) from None
 
 
 def _too_long(most: int) -> InvalidRequest:

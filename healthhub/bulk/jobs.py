@@ -165,6 +165,25 @@ def release(conn: Connection, number: int) -> None:
     conn.execute("select pg_advisory_unlock(%s, %s)", (LOCK, number))
 
 
+def begun(conn: Connection, number: int) -> int:
+    """Count a run: how many have begun, this one too, since the job last got on.
+
+    The table is unlogged: a death of PostgreSQL is no job's fault, and empties it.
+    """
+    row = conn.execute(
+        """insert into bulk_run (job, begun) values (%s, 1)
+           on conflict (job) do update set begun = bulk_run.begun + 1 returning begun""",
+        (number,),
+    ).fetchone()
+    assert row is not None  # noqa: S101 - an insert gives its row
+    return row[0]
+
+
+def got_on(conn: Connection, number: int) -> None:
+    """The job got on, or its run ended in order: earlier deaths were not over this place."""
+    conn.execute("delete from bulk_run where job = %s", (number,))
+
+
 def begin(conn: Connection, number: int, as_of: datetime, patients: list[UUID] | None) -> None:
     """Fix what an export is of, for this run and every later one."""
     conn.execute(
@@ -200,6 +219,7 @@ def checkpoint(
             "update bulk_job set place = %s, handled = %s where number = %s",
             (Jsonb(place, dumps=_dumps), handled, number),
         )
+        got_on(conn, number)
 
 
 def _dumps(value: object) -> bytes:

@@ -23,16 +23,19 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 2.0
 """Poll while nothing wakes the process."""
 SWEEP_SECONDS = 60.0
+MOST_DEATHS = 3
+"""Processes that may die over a job at one place before it is given up."""
 
 
 def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
     """Work until ``stop``; when PostgreSQL goes away, wait for it to come back."""
     failures = 0
+    survived: list[int] = []
     while not stop.is_set():
         try:
             with connect(dsn) as conn:
                 failures = 0
-                _work(conn, settings, dsn, stop)
+                _work(conn, settings, dsn, stop, survived)
         except psycopg.OperationalError as error:
             failures += 1
             pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
@@ -41,9 +44,17 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
 
 
 def _work(
-    conn: psycopg.Connection, settings: Settings, dsn: str, stop: threading.Event
+    conn: psycopg.Connection,
+    settings: Settings,
+    dsn: str,
+    stop: threading.Event,
+    survived: list[int],
 ) -> None:
+    """``survived``: jobs whose run ended with the connection, and not with the process."""
     conn.execute("listen bulk_job")
+    while survived:
+        jobs.got_on(conn, survived[-1])
+        survived.pop()
     swept = -1e9
     while not stop.is_set():
         if time.monotonic() - swept > SWEEP_SECONDS:
@@ -55,10 +66,28 @@ def _work(
                 swept = -1e9
             continue
         try:
-            do(conn, job, settings, dsn, stop)
+            if jobs.begun(conn, job.number) > MOST_DEATHS:
+                _give_up(conn, job)
+            else:
+                do(conn, job, settings, dsn, stop)
+            jobs.got_on(conn, job.number)
+        except psycopg.OperationalError:
+            survived.append(job.number)
+            raise
         finally:
             if not conn.broken:
                 jobs.release(conn, job.number)
+
+
+def _give_up(conn: psycopg.Connection, job: Job) -> None:
+    log.error("bulk job=%d given up: %d processes died over it", job.number, MOST_DEATHS)
+    jobs.finish(
+        conn,
+        job.number,
+        "failed",
+        f"{MOST_DEATHS} processes died over this job at the same place; report it with the "
+        "job's id, and ask for less at a time",
+    )
 
 
 def do(

@@ -56,7 +56,9 @@ class Watch:
             name = path.name
             if name.startswith((".", "~$")) or name.lower().endswith(NOT_YET):
                 continue
-            seen = _look_at(path) if path.is_file() else None
+            # A link could lead whoever may write here to any file that the hub may read.
+            real = path.is_file() and not path.is_symlink()
+            seen = _look_at(path) if real else None
             if seen is None:
                 continue
             last = self._looks.get(path)

@@ -195,7 +195,10 @@ def _number(channel: Body, name: str, usual: int, most: int) -> int:
 def _instant(text: str | None) -> str | None:
     if text is None:
         return None
-    return datetime.fromisoformat(text).isoformat()
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:  # a leap second, which FHIR allows and no clock here shows
+        raise _wrong("end is an instant such as 2027-01-01T00:00:00+08:00", "end") from None
 
 
 def _at(place: str) -> str:

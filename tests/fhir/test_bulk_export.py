@@ -362,6 +362,51 @@ def test_a_job_that_a_process_left_behind_goes_on_where_its_last_whole_file_ends
     assert len(made) == len(set(made)), "a file was made twice"
 
 
+class Killed(BaseException):
+    """What a process dies of."""
+
+
+def test_a_job_that_kills_its_process_at_one_place_is_ended_after_the_third(
+    database: str, settings: Settings, idle: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(idle, patient("p"))
+    job = kicked(idle, "$export")
+
+    def dying(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(export.Export, "run", dying)
+        for _ in range(process.MOST_DEATHS):
+            with pytest.raises(Killed):
+                process.run(settings, database, threading.Event())
+    later = kicked(idle, "$export")
+    with at_work(settings, database):
+        assert manifest(idle, later)["output"]
+    answer = outcome(idle, job)
+    assert answer.status_code == 500
+    assert "processes died over this job" in answer.text
+
+
+def test_a_store_that_goes_away_is_no_death(
+    database: str, settings: Settings, idle: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(idle, patient("p"))
+    job = kicked(idle, "$export")
+    whole, lost = export.Export.run, [0]
+
+    def losing(self: export.Export) -> None:
+        lost[0] += 1
+        if lost[0] <= process.MOST_DEATHS + 1:
+            raise psycopg.OperationalError("the connection is lost")
+        whole(self)
+
+    monkeypatch.setattr(export.Export, "run", losing)
+    monkeypatch.setattr(process.random, "uniform", lambda *_: 0.0)
+    with at_work(settings, database):
+        assert manifest(idle, job)["output"]
+
+
 def test_delete_ends_a_job_and_removes_its_files(
     database: str, settings: Settings, idle: httpx.Client
 ) -> None:

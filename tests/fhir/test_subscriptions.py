@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from serving import answering, copied
 
-from healthhub.access import clients
+from healthhub.access import Role, clients
 from healthhub.main import build_app
 from healthhub.pipeline import direct
 from healthhub.settings import Settings
@@ -550,3 +550,34 @@ def test_what_cannot_be_done_is_refused_at_once(
     answer = refusing.put("/fhir/Subscription/sub", json=body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["issue"][0]["expression"] == [f"Subscription.{place}"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Subscription/sub",
+        "Subscription/sub/_history/1",
+        "Subscription/sub/_history",
+        "Subscription/_history",
+        "_history",
+        "Subscription",
+        "?_type=Subscription",
+        "List?_include=List:item",
+    ],
+)
+def test_a_header_of_the_channel_is_read_by_who_may_subscribe_alone(
+    idle: httpx.Client, receiver: Receiver, database: str, path: str
+) -> None:
+    body = plain(receiver, "Observation?status=final", header=["Authorization: Bearer s3cret"])
+    put(idle, body)
+    listed = {"resourceType": "List", "id": "l", "status": "current", "mode": "working"}
+    put(idle, listed | {"entry": [{"item": {"reference": "Subscription/sub"}}]})
+    assert "s3cret" in idle.get(f"/fhir/{path}").text
+    clinician = {
+        "authorization": f"Bearer {token(database, 'ward', Role.CLINICIAN)}",
+        "purpose-of-use": "TREAT",
+    }
+    answer = idle.get(f"/fhir/{path}", headers=clinician)
+    assert answer.status_code == 200, answer.text
+    assert "s3cret" not in answer.text
+    assert '"Authorization: ***"' in answer.text

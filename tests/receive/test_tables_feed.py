@@ -248,6 +248,18 @@ def test_a_file_in_the_folder_is_taken_once_and_moved(
     assert watch.look(conn) == 0
 
 
+def test_a_link_in_the_folder_leads_nowhere(
+    conn: psycopg.Connection, hub: Settings, tmp_path: Path
+) -> None:
+    place = tmp_path / "in"
+    place.mkdir()
+    (tmp_path / "secret.csv").write_text("编号,姓名\n1,周莲\n", encoding="utf-8")
+    (place / "患者.csv").symlink_to(tmp_path / "secret.csv")
+    watch = Watch(Folder(path=place, settle_seconds=0), taker(hub, "c"))
+    assert watch.look(conn) == 0
+    assert pending(conn) == 0
+
+
 def test_a_file_still_being_written_is_left_alone(
     conn: psycopg.Connection, hub: Settings, tmp_path: Path
 ) -> None:

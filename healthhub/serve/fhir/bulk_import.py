@@ -69,7 +69,8 @@ def _inputs(body: dict[str, Any]) -> list[dict[str, str]]:
                 f"{name[:64]!r} is no part of an import; there are {', '.join(sorted(_KNOWN))}",
                 expression=name[:64],
             )
-    if body.get("inputFormat") not in _FORMATS:
+    form = body.get("inputFormat")
+    if not isinstance(form, str) or form not in _FORMATS:
         raise InvalidRequest("inputFormat is application/fhir+ndjson", expression="inputFormat")
     found = body.get("input")
     if not isinstance(found, list) or not 0 < len(found) <= MOST:
@@ -90,18 +91,25 @@ def _input(one: Any) -> dict[str, str]:
 def _manifest(body: dict[str, Any]) -> dict[str, Any]:
     """A Parameters in the form of the manifest."""
     made: dict[str, Any] = {}
-    for one in body.get("parameter", ()):
+    for one in _listed(body, "parameter"):
         name = one.get("name") if isinstance(one, dict) else None
         if not isinstance(name, str):
             raise InvalidRequest("each parameter has a name", expression="parameter.name")
         if name == "input":
-            parts = [part for part in one.get("part", ()) if isinstance(part, dict)]
+            parts = [part for part in _listed(one, "part") if isinstance(part, dict)]
             made.setdefault("input", []).append(
                 {str(part.get("name")): _value(part) for part in parts}
             )
         else:
             made[name] = _value(one)
     return made
+
+
+def _listed(holder: dict[str, Any], name: str) -> list[Any]:
+    found = holder.get(name, [])
+    if not isinstance(found, list):
+        raise InvalidRequest(f"{name} is a list", expression=name)
+    return found
 
 
 def _value(one: dict[str, Any]) -> Any:

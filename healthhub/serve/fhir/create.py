@@ -19,7 +19,16 @@ async def create(request: Request) -> Response:
     type_ = type_of(request)
     answer.preferred(request)
     condition = request.headers.get("if-none-exist")
-    criteria = None if condition is None else criteria_of(condition)
+    criteria = None if condition is None else criteria_of(_as_sent(condition))
     body = await resource(request, type_)
     intent = Intent("create", type_, criteria=criteria, body=body)
     return answer.of_write(request, ask, await carry_out(ask, intent))
+
+
+def _as_sent(header: str) -> str:
+    """The text of a header whose bytes are UTF-8: HTTP itself would read them as Latin-1, and a
+    condition in Chinese would then never find what is there."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header

@@ -23,6 +23,8 @@ _TOKEN = re.compile(
     r"|(?P<time>@[0-9T:+.Z-]+)|(?P<number>-?\d+(?:\.\d+)?)|(?P<sign>!=|[.()\[\]=]))"
 )
 LONGEST = 1000
+DEEPEST = 20
+"""Brackets within brackets: no path that a person means goes further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class _Reader:
                 raise _unknown()
             self._tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
             at = found.end()
+        depth = 0
+        for _, sign in self._tokens:
+            depth += (sign == "(") - (sign == ")")
+            if depth > DEEPEST:
+                raise _unknown()
         self._at = 0
 
     def path(self) -> Step:
