@@ -43,6 +43,7 @@ def _in_folder(url: str, settings: Bulk) -> Path:
             expression="input.url",
         )
     folder = settings.import_folder.resolve()
+    path = folder
     try:
         path = (folder / name).resolve()
         there = path.is_relative_to(folder) and path.is_file()

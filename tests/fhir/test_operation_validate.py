@@ -8,6 +8,8 @@ import httpx
 import pytest
 from asking import issues, parameters, put
 
+from healthhub.model.profiles import apart
+
 FINE = [("information", "informational", "")]
 PATIENT: dict[str, Any] = {"resourceType": "Patient", "name": [{"text": "陈试验"}]}
 PROFILE = {
@@ -243,3 +245,37 @@ def test_any_nonsense_gets_an_outcome(shared_hub: httpx.Client, content: bytes) 
     )
     assert answer.status_code in (200, 400), answer.text
     assert any(severity == "error" for severity, _, _ in issues(answer))
+
+
+def test_constraints_of_a_stored_profile_are_judged_and_cannot_hold_the_hub_up(
+    shared_hub: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def profile(key: str, expression: str) -> dict[str, Any]:
+        constraint = {"key": key, "severity": "error", "human": key, "expression": expression}
+        element = {"id": "Patient", "path": "Patient", "constraint": [constraint]}
+        return PROFILE | {
+            "id": key,
+            "url": f"http://hub.test/{key}",
+            "differential": {"element": [element]},
+        }
+
+    def judged(key: str) -> httpx.Response:
+        return shared_hub.post(
+            f"/fhir/Patient/$validate?profile=http://hub.test/{key}",
+            json=PATIENT | {"gender": "male", "name": [{"text": "a" * 60 + "!"}]},
+        )
+
+    put(
+        shared_hub,
+        profile("good", "gender.exists()"),
+        profile("bad", "birthDate.exists() and gender.exists()"),
+        profile("odd", "gender.noSuch()"),
+        profile("endless", "name.text.matches('(a+)+$')"),
+    )
+    assert issues(judged("good")) == FINE
+    assert [code for _, code, _ in issues(judged("bad"))] == ["invariant"]
+    assert [code for _, code, _ in issues(judged("odd"))] == ["not-supported"]
+    monkeypatch.setattr(apart.Apart.__init__, "__defaults__", (3.0,))
+    answer = judged("endless")
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (403, "too-costly")
+    assert shared_hub.get("/fhir/metadata").status_code == 200

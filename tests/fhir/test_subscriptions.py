@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from serving import answering, copied
 from healthhub.access import Role, clients
 from healthhub.main import build_app
 from healthhub.pipeline import direct
+from healthhub.pipeline.intent import Intent, Outcome
 from healthhub.settings import Settings
 from healthhub.store import changes
 from healthhub.subscriptions import process
@@ -479,10 +480,34 @@ def test_a_subscription_of_a_transaction_is_its_writers_too(
     receiver.wait(lambda: receiver.events() == [1, 2, 3])
 
 
-def test_what_a_transaction_asks_for_in_vain_shows_the_error(
-    hub: httpx.Client, receiver: Receiver
+def test_what_a_transaction_or_patch_asks_for_in_vain_is_refused_at_once(
+    idle: httpx.Client, receiver: Receiver
 ) -> None:
-    hub.post("/fhir", json=transaction(plain(receiver, "Observation?patient.name=x")))
+    wrong = plain(receiver, "Observation?patient.name=x")
+    answer = idle.post("/fhir", json=transaction(wrong))
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[0].resource.criteria"]
+    assert idle.get("/fhir/Subscription/sub").status_code == 404
+    put(idle, plain(receiver, "Observation?status=final"))
+    answer = idle.patch(
+        "/fhir/Subscription/sub",
+        json=[{"op": "replace", "path": "/criteria", "value": wrong["criteria"]}],
+        headers={"content-type": "application/json-patch+json"},
+    )
+    assert answer.status_code == 422, answer.text
+
+
+def test_what_an_import_asks_for_in_vain_shows_the_error(
+    hub: httpx.Client, receiver: Receiver, database: str
+) -> None:
+    wrong = plain(receiver, "Observation?patient.name=x")
+
+    def seal(conn: psycopg.Connection[Any], outcomes: Sequence[Outcome]) -> None:
+        stored = [each.stored for each in outcomes if each.stored is not None]
+        changes.sign(conn, stored, "client/his", "TREAT")
+
+    with psycopg.connect(database) as conn:
+        direct.perform(conn, [Intent("update", "Subscription", "sub", body=wrong)], "", seal)
     receiver.wait(lambda: status(hub) == "error")
     assert "no place in criteria" in hub.get("/fhir/Subscription/sub").json()["error"]
     active(hub, receiver, plain(receiver, "Observation?status=final"))

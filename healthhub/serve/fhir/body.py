@@ -14,6 +14,7 @@ from healthhub.convert.forms import Forms
 from healthhub.errors import HubError, InvalidRequest, Unprocessable, UnsupportedMedia
 from healthhub.model.resource import Body
 from healthhub.serve.fhir import fhirpath_patch, json_patch
+from healthhub.settings import Subscriptions
 from healthhub.subscriptions import registry
 
 T = TypeVar("T")
@@ -39,9 +40,14 @@ async def resource(request: Request, type_: str) -> Body:
     if media not in MEDIA:
         raise wrong_media(media)
     body = await reading(request, lambda raw: checked(holdings.loads(raw), type_))
-    if type_ == "Subscription":
-        registry.require(body, request.app.state.settings.subscriptions)
+    require(body, request.app.state.settings.subscriptions)
     return body
+
+
+def require(body: Body, settings: Subscriptions) -> None:
+    """Raise Unprocessable for a Subscription that the hub could not carry out."""
+    if body["resourceType"] == "Subscription":
+        registry.require(body, settings)
 
 
 def media_of(request: Request) -> str:
@@ -121,10 +127,19 @@ async def patch(request: Request, type_: str) -> Callable[[Body], Body]:
             f"send a JSON Patch as {JSON_PATCH}, or a FHIRPath Patch (Parameters) as {FHIR}"
         )
     sent = await reading(request, holdings.parse)
-    return patch_of(sent, type_, json=media == JSON_PATCH)
+    settings = request.app.state.settings.subscriptions
+    return patch_of(sent, type_, settings, json=media == JSON_PATCH)
 
 
-def patch_of(sent: Any, type_: str, *, json: bool) -> Callable[[Body], Body]:
+def patch_of(
+    sent: Any, type_: str, settings: Subscriptions, *, json: bool
+) -> Callable[[Body], Body]:
     """A patch that was read: a list of operations, or Parameters."""
     change = json_patch.compiled(sent) if json else fhirpath_patch.compiled(sent)
-    return lambda body: checked(change(body), type_)
+
+    def patched(body: Body) -> Body:
+        made = checked(change(body), type_)
+        require(made, settings)
+        return made
+
+    return patched

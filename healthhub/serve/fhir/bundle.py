@@ -25,4 +25,4 @@ async def bundle(request: Request) -> Response:
     prefer = answer.preference(request) or "minimal"
     if kind == "batch":
         return await batch(request, ask, found, prefer)
-    return await transaction(ask, found, prefer)
+    return await transaction(ask, found, prefer, request.app.state.settings.subscriptions)

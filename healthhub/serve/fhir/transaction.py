@@ -22,19 +22,22 @@ from healthhub.serve.fhir import answer, body
 from healthhub.serve.fhir.asked import Asked, check_id, version_of
 from healthhub.serve.fhir.entries import Entry, patch_in, response, type_in
 from healthhub.serve.fhir.writing import criteria_of
+from healthhub.settings import Subscriptions
 
 Connection = psycopg.Connection[Any]
 Answer = Callable[[Connection], tuple[bytes, list[Stored]]]
 _VERBS = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
-async def transaction(ask: Asked, entries: Sequence[Entry], prefer: str) -> Response:
+async def transaction(
+    ask: Asked, entries: Sequence[Entry], prefer: str, settings: Subscriptions
+) -> Response:
     """Do them in the order DELETE, POST, PUT and PATCH, GET; answer in the order sent."""
     await ask.door.permit(ask.who, ask.why, Action.WRITE)
     if any(entry.method in ("GET", "HEAD") for entry in entries):
         await ask.door.permit(ask.who, ask.why, Action.READ)
         await ask.door.permit(ask.who, ask.why, Action.SEARCH)
-    planned = await run_in_threadpool(_plan, entries, ask)
+    planned = await run_in_threadpool(_plan, entries, ask, settings)
     writes = {n: each for n, each in planned.items() if isinstance(each, Intent)}
     reads = {n: each for n, each in planned.items() if not isinstance(each, Intent)}
 
@@ -59,24 +62,26 @@ async def transaction(ask: Asked, entries: Sequence[Entry], prefer: str) -> Resp
     return response(listed, "transaction-response", ask)
 
 
-def _plan(entries: Sequence[Entry], ask: Asked) -> dict[int, Intent | Answer]:
+def _plan(
+    entries: Sequence[Entry], ask: Asked, settings: Subscriptions
+) -> dict[int, Intent | Answer]:
     """What each entry asks for; an error names its entry."""
     return {
         entry.number: _read(entry, ask.base)
         if entry.method in ("GET", "HEAD")
-        else _intent(entry)
+        else _intent(entry, settings)
         for entry in entries
     }
 
 
-def _intent(entry: Entry) -> Intent:
+def _intent(entry: Entry, settings: Subscriptions) -> Intent:
     type_ = type_in(entry)
     blank = Intent(_VERBS[entry.method], type_, place=entry.place)  # type: ignore[arg-type]
     with at_intent(blank):
-        return _written_by(entry, type_)
+        return _written_by(entry, type_, settings)
 
 
-def _written_by(entry: Entry, type_: str) -> Intent:
+def _written_by(entry: Entry, type_: str, settings: Subscriptions) -> Intent:
     steps, request = entry.steps, entry.request
     if len(steps) > 2 or (entry.method == "POST" and (len(steps) > 1 or entry.params)):
         raise InvalidRequest(
@@ -90,7 +95,7 @@ def _written_by(entry: Entry, type_: str) -> Intent:
     if entry.method == "POST":
         if "ifNoneExist" in request:
             wanted = criteria_of(request["ifNoneExist"])
-        sent = body.checked(entry.resource, type_, "resource")
+        sent = _sent(entry, type_, settings)
         return Intent("create", type_, criteria=wanted, body=sent, **common)
     if bool(fhir_id) == bool(wanted):
         raise InvalidRequest(
@@ -100,9 +105,9 @@ def _written_by(entry: Entry, type_: str) -> Intent:
     if entry.method == "DELETE":
         return Intent("delete", type_, fhir_id, wanted, if_match=match, **common)
     if entry.method == "PATCH":
-        change = _patch(entry, type_)
+        change = _patch(entry, type_, settings)
         return Intent("patch", type_, fhir_id, wanted, patch=change, if_match=match, **common)
-    sent = body.checked(entry.resource, type_, "resource")
+    sent = _sent(entry, type_, settings)
     named = check_id(sent["id"]) if "id" in sent else ""
     if fhir_id and named != fhir_id:
         raise InvalidRequest(
@@ -112,10 +117,20 @@ def _written_by(entry: Entry, type_: str) -> Intent:
     return Intent("update", type_, named, wanted, sent, if_match=match, fresh=fresh, **common)
 
 
-def _patch(entry: Entry, type_: str) -> Callable[[Body], Body]:
+def _sent(entry: Entry, type_: str, settings: Subscriptions) -> Body:
+    sent = body.checked(entry.resource, type_, "resource")
+    try:
+        body.require(sent, settings)
+    except HubError as error:
+        error.expression = "resource." + (error.expression or "").partition(".")[2]
+        raise
+    return sent
+
+
+def _patch(entry: Entry, type_: str, settings: Subscriptions) -> Callable[[Body], Body]:
     try:
         sent, json = patch_in(entry)
-        return body.patch_of(sent, type_, json=json)
+        return body.patch_of(sent, type_, settings, json=json)
     except HubError as error:
         error.expression = "resource" + (error.expression or "").removeprefix("Parameters")
         raise

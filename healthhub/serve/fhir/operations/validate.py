@@ -6,6 +6,8 @@ http://hl7.org/fhir/R4/resource-operation-validate.html
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +16,7 @@ from healthhub.access import holdings
 from healthhub.errors import Gone, InvalidRequest, NotFound
 from healthhub.model import profiles, validate
 from healthhub.model.issue import Issue
+from healthhub.model.profiles.apart import Apart
 from healthhub.model.profiles.tree import CORE
 from healthhub.model.r4 import invariants
 from healthhub.model.resource import Body
@@ -116,14 +119,24 @@ def _against(
     body: Body, wanted: list[tuple[str, Body, str]], conformance: Conformance
 ) -> list[Issue]:
     issues = invariants.check(body)
+    with Apart() as apart:
+        known = replace(conformance.known, holds=apart.holds)
+        issues += _profiled(wanted, conformance, known)
+    return list(dict.fromkeys(issues))
+
+
+def _profiled(
+    wanted: list[tuple[str, Body, str]], conformance: Conformance, known: profiles.Known
+) -> list[Issue]:
+    issues: list[Issue] = []
     for place, one, url in wanted:
         definition = conformance.have("StructureDefinition", url)
         if definition is not None:
-            issues += profiles.check(one, definition, conformance.known, place)
+            issues += profiles.check(one, definition, known, place)
         elif url.partition("|")[0] != CORE + one["resourceType"]:
             text = "the hub has no such profile; store its StructureDefinition here first"
             issues.append(Issue("error", "not-found", f"{place}.meta.profile", text, url[:200]))
-    return list(dict.fromkeys(issues))
+    return issues
 
 
 def _profiles_given(sent: Given) -> list[str]:
