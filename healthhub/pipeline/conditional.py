@@ -123,6 +123,37 @@ def _distinct(found: Sequence[Target]) -> None:
             seen.add(name)
 
 
+def rivals(known: Sequence[Target]) -> list[Target]:
+    """Updates and patches by criteria that what the transaction creates could meet."""
+    made = {each.type for each in known if each.intent.verb == "create" and not each.found}
+    return [
+        each
+        for each in known
+        if each.intent.criteria
+        and each.intent.verb in ("update", "patch")
+        and each.type in made
+    ]
+
+
+def posts(known: Sequence[Target], ready: Mapping[int, Body | None]) -> dict[int, Body | None]:
+    """Of what can be written now, the deletions and creations: they come before the rest."""
+    return {n: ready[n] for n in ready if known[n].intent.verb in ("delete", "create")}
+
+
+def require_no_other(conn: Connection, found: Sequence[Target], base: str) -> None:
+    """Raise unless the criteria, asked after the creations, find what they found before: else
+    an entry would be about what another has made (http.html#trules: identities overlap)."""
+    for target in found:
+        assert target.intent.criteria is not None  # noqa: S101 - rivals() chose those
+        with at(target.intent):
+            now = criteria.sole(conn, (target.type, target.intent.criteria), base)
+            if now is not None and criteria.id_of(now) != target.id:
+                raise InvalidRequest(
+                    f"the condition meets a {target.type} that another entry creates; send what "
+                    "is the same once"
+                )
+
+
 def ready(
     conn: Connection,
     known: Sequence[Target],

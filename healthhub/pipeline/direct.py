@@ -70,8 +70,14 @@ def _perform(conn: Connection, intents: Sequence[Intent], base: str) -> list[Out
         for place, target in enumerate(targets)
         if not target.found
     }
+    rivals = conditional.rivals(targets)
     while waiting:
         ready = conditional.ready(conn, targets, waiting, links, base)
+        if rivals and (posts := conditional.posts(targets, ready)):
+            ready = posts
+        elif rivals:
+            conditional.require_no_other(conn, rivals, base)
+            rivals = []
         changes = [store.Change(targets[n].type, targets[n].id, ready[n]) for n in ready]
         for place, each in zip(ready, store.apply(conn, changes, held), strict=True):
             done[place] = each

@@ -265,6 +265,22 @@ def test_one_resource_is_changed_once(hub: httpx.Client, twice: Any) -> None:
     assert hub.get("/fhir/Patient/p").headers["etag"] == 'W/"1"'
 
 
+@pytest.mark.parametrize("first", ["POST", "PUT"])
+def test_a_condition_sees_what_another_entry_creates(hub: httpx.Client, first: str) -> None:
+    made = entry("POST", "Patient", patient("new"))
+    changed = entry("PUT", f"Patient?identifier={SYSTEM}|new", patient("new"))
+    both = [made, changed] if first == "POST" else [changed, made]
+    answer = post(hub, *both)
+    assert answer.status_code == 400, answer.text
+    assert "another entry creates" in answer.text
+    assert count(hub, "Patient") == 0
+    other = entry("PUT", f"Patient?identifier={SYSTEM}|other", patient("other"))
+    assert statuses(post(hub, made, other)) == ["201", "201"]
+    again = entry("POST", "Patient", patient("third"))
+    assert statuses(post(hub, again, changed, other)) == ["201", "200", "200"]
+    assert post(hub, entry("POST", "Patient", patient("new")), changed).status_code == 412
+
+
 def test_a_full_url_names_one_entry(hub: httpx.Client) -> None:
     twice = entry("POST", "Patient", patient(), MOTHER)
     answer = post(hub, twice, twice, entry("POST", "Observation", observation(MOTHER)))
@@ -323,6 +339,20 @@ def test_a_batch_does_what_it_can_and_says_what_it_could_not(hub: httpx.Client) 
     assert listed[1]["response"]["outcome"]["issue"][0]["code"] == "not-found"
     assert listed[2]["response"]["location"] == "Patient/p/_history/1"
     assert listed[5]["resource"]["type"] == "searchset"
+
+
+def test_a_bundle_gathers_so_many_bytes_of_reads_and_no_more(
+    hub: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.put("/fhir/Patient/p", json=patient(id="p"))
+    monkeypatch.setattr("healthhub.serve.fhir.batch.MOST_BYTES", 1000)
+    monkeypatch.setattr("healthhub.serve.fhir.transaction.MOST_BYTES", 1000)
+    reads = [entry("GET", "Patient/p") for _ in range(40)]
+    answered = statuses(post(hub, *reads, kind="batch"))
+    assert answered.count("200") >= 3
+    assert answered[-1] == "403"
+    answer = post(hub, *reads)
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (403, "too-costly")
 
 
 def test_a_batch_patches_by_a_binary_that_holds_a_json_patch(hub: httpx.Client) -> None:

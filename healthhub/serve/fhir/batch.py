@@ -21,6 +21,8 @@ from healthhub.serve.fhir.entries import Entry, patch_in, response
 
 AT_ONCE = 4
 """Entries that are under way together: they must not depend on one another (http.html#brules)."""
+MOST_BYTES = 64 * 2**20
+"""Answers that a batch gathers; a read beyond them is refused, as the whole is held in memory."""
 _HEADERS = {
     "ifMatch": "if-match",
     "ifNoneMatch": "if-none-match",
@@ -38,9 +40,16 @@ async def batch(
     answers: dict[int, bytes] = {}
     few = asyncio.Semaphore(AT_ONCE)
 
+    size = 0
+
     async def do(entry: Entry) -> None:
+        nonlocal size
         async with few:
+            if size > MOST_BYTES and entry.method == "GET":
+                answers[entry.number] = _FULL
+                return
             answers[entry.number] = await _done(request, ask, entry, prefer)
+            size += len(answers[entry.number])
 
     for turn in sorted(set(_ORDER.values())):
         alike = [entry for entry in entries if _ORDER[entry.method] == turn]
@@ -86,6 +95,28 @@ _NESTED: dict[str, Any] = {
         }
     ],
 }
+
+
+_FULL = orjson.dumps(
+    {
+        "response": {
+            "status": "403 Forbidden",
+            "outcome": {
+                "resourceType": "OperationOutcome",
+                "issue": [
+                    {
+                        "severity": "error",
+                        "code": "too-costly",
+                        "details": {
+                            "text": f"the batch has read over {MOST_BYTES} bytes before this "
+                            "entry; send the rest in another"
+                        },
+                    }
+                ],
+            },
+        }
+    }
+)
 
 
 def _moment(header: str) -> str:

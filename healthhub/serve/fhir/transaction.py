@@ -13,13 +13,14 @@ from starlette.responses import Response
 from healthhub.access import within
 from healthhub.access.door import Seal
 from healthhub.access.policy import Action
-from healthhub.errors import HubError, InvalidRequest
+from healthhub.errors import HubError, InvalidRequest, TooCostly
 from healthhub.model.resource import Body, Stored
 from healthhub.pipeline import criteria, direct
 from healthhub.pipeline.intent import Intent, Outcome
 from healthhub.pipeline.intent import at as at_intent
 from healthhub.serve.fhir import answer, body
 from healthhub.serve.fhir.asked import Asked, check_id, version_of
+from healthhub.serve.fhir.batch import MOST_BYTES
 from healthhub.serve.fhir.entries import Entry, patch_in, response, type_in
 from healthhub.serve.fhir.writing import criteria_of
 from healthhub.settings import Subscriptions
@@ -46,8 +47,15 @@ async def transaction(
 
         def sealed(conn: Connection, outcomes: Sequence[Outcome]) -> None:
             shown: list[Stored] = []
+            size = 0
             for number, read in reads.items():
+                if size > MOST_BYTES:
+                    raise TooCostly(
+                        f"the transaction reads over {MOST_BYTES} bytes; read the rest apart",
+                        expression=entries[number].place,
+                    )
                 answers[number], found = read(conn)
+                size += len(answers[number])
                 shown += found
             seal(conn, outcomes, shown)
 
