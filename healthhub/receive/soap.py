@@ -19,12 +19,13 @@ from healthhub.receive.soap_envelope import Call
 from healthhub.settings import Source
 
 ADAPTERS = ("hl7v3", "cda")
-router = APIRouter()
+router = APIRouter(include_in_schema=False)  # the WSDL describes it
 
 
 @router.get("/feeds/{name}/soap")
 async def wsdl(name: str, request: Request) -> Response:
-    """The description, the same for every source: it tells nothing of any."""
+    """The description, for a source that brings its token."""
+    admitted(request, name, None)
     if "wsdl" not in {key.lower() for key in request.query_params}:
         raise NotFound(f"POST a SOAP envelope here, or read /feeds/{name}/soap?wsdl")
     address = str(request.url.replace(query=""))
