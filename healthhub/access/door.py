@@ -2,61 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from healthhub import identify, keep
-from healthhub.access import audit, finding_people, looks, matching
+from healthhub.access import everything, finding_people, looks, matching, seal
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event
 from healthhub.access.gather import Gather
 from healthhub.access.policy import Action, permits, require
+from healthhub.access.seal import Seal
+from healthhub.access.threads import Threads
 from healthhub.access.veil import veiled
-from healthhub.errors import HubError, TryAgain
+from healthhub.access.whose import of_all, of_one, of_page
+from healthhub.errors import HubError
 from healthhub.model import ids
 from healthhub.model.message import Message
 from healthhub.model.resource import Body, Stored
-from healthhub.store import changes, histories, query, reads, search
+from healthhub.store import histories, query, reads, search
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
-THREADS = 4
-"""Connections for what runs in threads: writes, and the operators' pages."""
-
-LOCK_SECONDS = 15
-"""A write that waits longer for another's rows is put off (503)."""
-
-
-class Outcome(Protocol):
-    """What became of one interaction that writes, as the audit needs it."""
-
-    @property
-    def id(self) -> str:
-        """The FHIR id."""
-        ...
-
-    @property
-    def stored(self) -> Stored | None:
-        """What is there now; None for nothing."""
-        ...
-
-
-class Seal(Protocol):
-    """Enters a write in the audit, within the write's own transaction."""
-
-    def __call__(
-        self, connection: Connection, outcomes: Sequence[Outcome], shown: Sequence[Stored] = ()
-    ) -> None:
-        """``shown``: what the client gets to see besides."""
-        ...
 
 
 class Door:
@@ -71,13 +43,12 @@ class Door:
         self._audit = Audit(pool)
         self._rows = Gather(self._current)
         self._covers = Gather(self._cover)
-        self._threads: ConnectionPool[Connection] | None = None
+        self._threads = Threads(pool)
 
     async def close(self) -> None:
         """Write the audit events that still wait, and let go of the connections."""
         await self._audit.close()
-        if self._threads is not None:
-            await asyncio.to_thread(self._threads.close)
+        await self._threads.close()
 
     async def permit(self, who: Actor, purpose: Purpose, action: Action) -> None:
         """Check alone, for a route that shows no patient's data; a refusal is audited."""
@@ -93,7 +64,7 @@ class Door:
             found = await self._rows.of((type_, ids.row_id(type_, fhir_id)))
             return reads.alive(type_, found)
 
-        return await self._answer(event, work, _of_one)
+        return await self._answer(event, work, of_one)
 
     async def vread(
         self, who: Actor, purpose: Purpose, type_: str, fhir_id: str, version: int
@@ -103,7 +74,7 @@ class Door:
         event = Event(
             who, purpose, Action.READ, type=type_, ids=(fhir_id,), query=f"_history/{version}"
         )
-        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_one)
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), of_one)
 
     async def history(
         self, who: Actor, purpose: Purpose, type_: str, fhir_id: str, count: int | None = None
@@ -111,7 +82,7 @@ class Door:
         """All versions, the newest first, deletions included."""
         wanted = reads.history(type_, ids.row_id(type_, fhir_id), count)
         event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,), query="_history")
-        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_all)
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), of_all)
 
     async def versions(
         self,
@@ -134,7 +105,7 @@ class Door:
             ids=() if fhir_id is None else (fhir_id,),
             query="_history",
         )
-        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_page)
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), of_page)
 
     async def histories(
         self, who: Actor, purpose: Purpose, type_: str, fhir_ids: Sequence[str], count: int
@@ -154,7 +125,7 @@ class Door:
         return await self._answer(
             event,
             work,
-            lambda found: _of_all([s for versions in found.values() for s in versions]),
+            lambda found: of_all([s for versions in found.values() for s in versions]),
         )
 
     async def search(
@@ -174,7 +145,7 @@ class Door:
             async with self._pool.connection() as connection:
                 return await search.arun(connection, type_, params, cover, base_url)
 
-        return await self._answer(event, work, _of_page)
+        return await self._answer(event, work, of_page)
 
     async def everything(
         self,
@@ -199,18 +170,11 @@ class Door:
 
         async def work() -> search.SearchPage:
             covered = await self._covered(key)
-            async with self._pool.connection() as connection:
-                wanted = reads.everything(covered, types, since, start, end, after, count)
-                page = await query.afetch(connection, wanted)
-                if after is None and not any(found.id == key for found in page.matches):
-                    await query.afetch(connection, reads.by_id("Patient", key))
-                named = _shared(page.matches, types)
-                shared = (
-                    await query.afetch(connection, reads.by_references(named)) if named else []
-                )
-                return search.SearchPage(page.matches, shared, page.next)
+            return await everything.page(
+                self._pool, key, covered, types, since, start, end, after, count
+            )
 
-        return await self._answer(event, work, _of_page, (key,))
+        return await self._answer(event, work, of_page, (key,))
 
     async def referenced(
         self, who: Actor, purpose: Purpose, references: Collection[str]
@@ -221,7 +185,7 @@ class Door:
         event = Event(
             who, purpose, Action.READ, ids=tuple(references)[:100], query="references"
         )
-        return await self._answer(event, lambda: query.afetch(self._pool, wanted), _of_all)
+        return await self._answer(event, lambda: query.afetch(self._pool, wanted), of_all)
 
     async def person(self, who: Actor, purpose: Purpose, patient: str) -> UUID:
         """The person's key: the golden Patient's, or the only Patient's own."""
@@ -243,7 +207,7 @@ class Door:
         Patient for each person, the golden one where there is one."""
         event = Event(who, purpose, Action.SEARCH, type="Patient", query=text[:200])
         return await self._answer(
-            event, lambda: finding_people.find(self._pool, text, count), _of_all
+            event, lambda: finding_people.find(self._pool, text, count), of_all
         )
 
     async def readers(
@@ -269,14 +233,14 @@ class Door:
         return await self._answer(
             event,
             lambda: matching.find(self._pool, wanted),
-            lambda found: _of_all([one.patient for one in found]),
+            lambda found: of_all([one.patient for one in found]),
         )
 
     async def message(self, who: Actor, purpose: Purpose, message: int) -> Message:
         """A raw message, for the page that shows where a value came from."""
         event = Event(who, purpose, Action.MESSAGE, type="message", ids=(str(message),))
         return await self._answer(
-            event, lambda: self._in_thread(lambda conn: keep.get(conn, message)), lambda _: ()
+            event, lambda: self._threads.run(lambda conn: keep.get(conn, message)), lambda _: ()
         )
 
     async def operate(
@@ -292,7 +256,7 @@ class Door:
         that of another action; ``what`` says in the audit what was done, ``patients`` whose
         data the result shows."""
         event = Event(who, purpose, action, query=what)
-        return await self._answer(event, lambda: self._in_thread(work), patients)
+        return await self._answer(event, lambda: self._threads.run(work), patients)
 
     async def write(
         self,
@@ -316,25 +280,10 @@ class Door:
             ids=(fhir_id,) if fhir_id else (),
             query=what,
         )
-
-        def seal(
-            connection: Connection, outcomes: Sequence[Outcome], shown: Sequence[Stored] = ()
-        ) -> None:
-            stored = [each.stored for each in outcomes if each.stored is not None]
-            if type_:
-                ids = tuple(each.id for each in outcomes if each.id)
-            else:
-                ids = tuple(f"{s.type}/{each.id}" for each in outcomes if (s := each.stored))
-            events = [replace(event, ids=ids, patients=_of_all(stored))]
-            if shown:
-                read = Event(who, purpose, Action.READ, query=what, patients=_of_all(shown))
-                events.append(read)
-            connection.execute(audit.INSERT, (audit.as_parameter(events),))
-            changes.sign(connection, stored, who.id, purpose.value)
-
+        sealed = seal.of(event)
         await self.permit(who, purpose, Action.WRITE)
         try:
-            return await self._in_thread(lambda connection: work(connection, seal))
+            return await self._threads.run(lambda connection: work(connection, sealed))
         except HubError as error:
             await self._audit.record(replace(event, outcome="failed"))
             raise error from None
@@ -369,54 +318,6 @@ class Door:
     async def _cover(self, patients: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
         async with self._pool.connection() as connection:
             return await identify.acovers(connection, patients)
-
-    async def _in_thread(self, work: Callable[[Connection], T]) -> T:
-        if self._threads is None:
-            self._threads = ConnectionPool(
-                cast(str, self._pool.conninfo),
-                min_size=0,
-                max_size=THREADS,
-                open=True,
-                kwargs={"options": f"-c lock_timeout={LOCK_SECONDS}s"},
-            )
-        threads = self._threads
-
-        def run() -> T:
-            try:
-                with threads.connection() as connection:
-                    return work(connection)
-            except PoolTimeout:
-                raise TryAgain("too many writes wait; send this one again later") from None
-
-        return await asyncio.to_thread(run)
-
-
-def _of_one(stored: Stored) -> tuple[UUID, ...]:
-    return () if stored.patient == ids.SHARED else (stored.patient,)
-
-
-def _of_all(found: Sequence[Stored]) -> tuple[UUID, ...]:
-    keys = dict.fromkeys(stored.patient for stored in found)
-    keys.pop(ids.SHARED, None)
-    return tuple(keys)
-
-
-def _of_page(page: search.SearchPage) -> tuple[UUID, ...]:
-    return _of_all((*page.matches, *page.included))
-
-
-_SHARED = re.compile(
-    rb'"reference":"((?:Organization|Practitioner(?:Role)?|Location|HealthcareService|Medication'
-    rb"|Device)/[A-Za-z0-9.-]{1,64})"
-)
-
-
-def _shared(page: Sequence[Stored], types: Sequence[str] | None) -> list[str]:
-    """What the page's bodies refer to that belongs to no patient: found in the bytes, since
-    the store writes them without blanks."""
-    named = {found for stored in page for found in _SHARED.findall(stored.json)}
-    references = [name.decode() for name in named]
-    return [name for name in references if types is None or name.partition("/")[0] in types]
 
 
 def _written(params: Sequence[tuple[str, str]]) -> str:

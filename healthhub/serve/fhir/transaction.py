@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from healthhub.access import within
-from healthhub.access.door import Seal
 from healthhub.access.policy import Action
+from healthhub.access.seal import Seal
 from healthhub.errors import HubError, InvalidRequest, TooCostly
 from healthhub.model.resource import Body, Stored
 from healthhub.pipeline import criteria, direct

@@ -1,0 +1,27 @@
+"""Whose data a result shows: the patients that its audit names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from healthhub.model import ids
+from healthhub.model.resource import Stored
+from healthhub.store.query import Page
+
+
+def of_one(stored: Stored) -> tuple[UUID, ...]:
+    """The resource's patient; nobody for what patients share."""
+    return () if stored.patient == ids.SHARED else (stored.patient,)
+
+
+def of_all(found: Sequence[Stored]) -> tuple[UUID, ...]:
+    """The patients of these resources, each once."""
+    keys = dict.fromkeys(stored.patient for stored in found)
+    keys.pop(ids.SHARED, None)
+    return tuple(keys)
+
+
+def of_page(page: Page) -> tuple[UUID, ...]:
+    """The patients of a page, of what it includes too."""
+    return of_all((*page.matches, *page.included))
