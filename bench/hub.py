@@ -138,6 +138,10 @@ def running(workers: int = 1, processes: int = 1) -> Iterator[Hub]:
         process.terminate()
         process.wait(60)
         log.close()
+        note = folder / "data" / "postgres.txt"
+        if note.exists():  # run as root, the hub keeps its cluster elsewhere
+            home = note.read_text(encoding="utf-8").strip().rpartition(" is in ")[2]
+            shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

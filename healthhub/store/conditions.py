@@ -102,9 +102,9 @@ class Clauses:
         besides, only to keep what is in both, costs more than all the rest.
         """
         tokens, kind = f"{self.row}.tokens &&", f"{self.row}.type ="
-        found = [sql for sql in self.sql if sql.startswith(tokens)]
         idle = tokens if self.narrow else kind
-        if not found or not (self.narrow or fetched):
+        driving = any(sql.lstrip("(").startswith(tokens) for sql in self.sql)
+        if not (self.narrow or (fetched and driving)):
             return " and ".join(self.sql)
         return " and ".join(
             f"({sql}) is true" if sql.startswith(idle) else sql for sql in self.sql

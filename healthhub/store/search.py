@@ -129,7 +129,7 @@ class _Search:
         """The search; ``few`` matches are fetched and sorted, many are met in order."""
         clauses, order, count = self.clauses, self.order, self.count
         where = clauses.where(fetched=few and clauses.driven)
-        total = self._total(clauses.where(fetched=True))
+        total = self._total(clauses.where(fetched=clauses.driven))
         if count == 0:
             return Query(
                 f"select {total}",
