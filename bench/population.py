@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,7 @@ from uuid import UUID
 
 import psycopg
 
-from healthhub.store import dictionary, hashes, index, rows, wire
+from healthhub.store import dictionary, entries, hashes, index, pairs, referred, rows, wire
 
 _SHARED = rb"(?<!Practitioner/)(?<!Organization/)(?<!Location/)"
 _UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -145,11 +145,16 @@ class _Recorder:
 
     def __enter__(self) -> None:
         self._said: dict[int, tuple[str, str]] = {}
-        self._true = index.token, index.reference
-        index.__dict__.update(token=self._token, reference=self._reference)
+        self._true = hashes.token, hashes.reference
+        self._put(self._token, self._reference)
 
     def __exit__(self, *_: object) -> None:
-        index.__dict__.update(token=self._true[0], reference=self._true[1])
+        self._put(*self._true)
+
+    def _put(self, token: Callable[..., int], reference: Callable[..., int]) -> None:
+        for room in (entries, pairs, referred):
+            room.__dict__.update(token=token)
+        referred.__dict__.update(reference=reference)
 
     def _token(self, field: str, value: str) -> int:
         hashed = hashes.token(field, value)
@@ -165,10 +170,10 @@ class _Recorder:
         body = dictionary.unpack(row[15])
         parts = _PART.split(body)
         changing = set(parts[1::2])
-        entries = index.of(wire.reload(body))
+        made = index.of(wire.reload(body))
         fixed: list[int] = []
         tokens: list[tuple[str, bytes, bytes]] = []
-        for hashed in entries.tokens:
+        for hashed in made.tokens:
             field, value = self._said[hashed]
             for mark in (b"|", b"/"):
                 before, found, last = value.encode().rpartition(mark)
@@ -179,11 +184,11 @@ class _Recorder:
                 fixed.append(hashed)
         identifiers = [
             (self._said[hashed][0], self._said[hashed][1].encode(), system, kind)
-            for hashed, system, kind in entries.identifiers
+            for hashed, system, kind in made.identifiers
         ]
         return Template(
             tuple(row[:15]), parts, tuple(fixed), tuple(tokens), tuple(identifiers),
-            tuple(entries.texts),
+            tuple(made.texts),
         )  # fmt: skip
 
 

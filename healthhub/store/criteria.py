@@ -23,7 +23,7 @@ from healthhub.store.conditions import (
 )
 from healthhub.store.expressions import Place
 from healthhub.store.hashes import token
-from healthhub.store.index import pair_field
+from healthhub.store.pairs import pair_field
 from healthhub.store.parameters import CONTROL, WITHOUT_SEARCH, Parameter, named
 from healthhub.store.spelling import normal
 

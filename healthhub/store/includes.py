@@ -15,9 +15,9 @@ from healthhub.model.resource import Stored
 from healthhub.store import rows, types, wire
 from healthhub.store.expressions import reached
 from healthhub.store.hashes import reference
-from healthhub.store.index import local_of, referred
 from healthhub.store.parameters import Parameter, named, parameters
 from healthhub.store.query import Page, Query, Row
+from healthhub.store.referred import local_of, referred
 
 MOST = 1000
 """Resources that a page may bring along."""

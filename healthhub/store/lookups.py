@@ -17,8 +17,8 @@ from healthhub.model.resource import Body, Stored
 from healthhub.store import reads, rows, types, wire
 from healthhub.store.conditions import system_and_code
 from healthhub.store.hashes import token
-from healthhub.store.index import local_of
 from healthhub.store.query import Query, Row, afetch, fetch
+from healthhub.store.referred import local_of
 
 MOST = 10_000
 """Concepts that a search may ask for."""

@@ -25,8 +25,8 @@ from healthhub.store.conditions import (
 )
 from healthhub.store.expressions import Place
 from healthhub.store.hashes import reference, token
-from healthhub.store.index import local_of
 from healthhub.store.parameters import Parameter
+from healthhub.store.referred import local_of
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _ADDRESSES = ("canonical", "uri")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from healthhub.errors import InvalidRequest
-from healthhub.store import index, spelling
+from healthhub.store import entries, spelling
 from healthhub.store.conditions import (
     Clauses,
     Codes,
@@ -125,7 +125,7 @@ def _fits(resource_type: str, place: Place, system: str | None) -> bool:
 def _identifier(clauses: Clauses, place: Place, system: str | None, value: str) -> Condition:
     ways = []
     if value:
-        hashed = index.identifier(clauses.type, place.path, value)
+        hashed = entries.identifier(clauses.type, place.path, value)
         ways.append(f"i.hash = {clauses.value(hashed)}")
     if system is not None:
         ways.append(f"i.system = {clauses.value(token('', system))}")
@@ -152,7 +152,7 @@ def _of_type(clauses: Clauses, parameter: Parameter, texts: list[str]) -> Condit
         for place in parameter.places:
             if place.type != "Identifier":
                 raise unknown_modifier(parameter, "of-type")
-            hashed = clauses.value(index.identifier(clauses.type, place.path, value))
+            hashed = clauses.value(entries.identifier(clauses.type, place.path, value))
             kind = clauses.value(token("", f"{system}|{code}"))
             found.append(
                 Condition(
@@ -167,7 +167,7 @@ def _of_type(clauses: Clauses, parameter: Parameter, texts: list[str]) -> Condit
 def _contact(clauses: Clauses, place: Place, system: str | None, value: str) -> Condition:
     asked = CONTACT_SYSTEMS if system is None else (system,)
     fields = clauses.value([f"{place.path}|{each}" for each in asked])
-    wanted = clauses.value(index.phone(value))
+    wanted = clauses.value(entries.phone(value))
     return _texts_in(clauses, fields, f"t.value = {wanted}")
 
 
@@ -252,7 +252,7 @@ def of_uri(clauses: Clauses, parameter: Parameter, modifier: str, value: str) ->
 
 def _source(clauses: Clauses, path: str, text: str) -> Condition:
     """A message of the hub's own is named by its number, which the row holds."""
-    if not text.startswith(index.OWN_SOURCE):
+    if not text.startswith(entries.OWN_SOURCE):
         return overlap(clauses, [token(path, text)])
     source, _, number = text.partition("#")
     found = overlap(clauses, [token(path, source)])

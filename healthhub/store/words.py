@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from psycopg import Connection
 
+from healthhub.store.entries import Index
 from healthhub.store.hashes import token
-from healthhub.store.index import Index
 
 REMEMBERED = 50_000
 
