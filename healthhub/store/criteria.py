@@ -24,7 +24,8 @@ from healthhub.store.conditions import (
 from healthhub.store.expressions import Place
 from healthhub.store.hashes import token
 from healthhub.store.pairs import pair_field
-from healthhub.store.parameters import CONTROL, WITHOUT_SEARCH, Parameter, named
+from healthhub.store.parameters import CONTROL, Parameter, named
+from healthhub.store.r4_settled import WITHOUT_SEARCH
 from healthhub.store.spelling import normal
 
 COMPARTMENT = "@compartment"

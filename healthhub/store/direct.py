@@ -16,7 +16,7 @@ from healthhub.errors import Conflict, PreconditionFailed, Unprocessable
 from healthhub.model.ids import SHARED, row_id
 from healthhub.model.resource import Body, Stamp, Stored
 from healthhub.store import elements, rows, types, wire
-from healthhub.store.parameters import OWNERS
+from healthhub.store.r4_settled import OWNERS
 
 Action = Literal["created", "updated", "unchanged", "deleted", "nothing"]
 Name = tuple[str, str]

@@ -18,6 +18,7 @@ from healthhub.model.r4 import shape
 from healthhub.store import expressions, types
 from healthhub.store.expressions import Place
 from healthhub.store.hashes import token
+from healthhub.store.r4_settled import CLINICAL, CORRECTED, ILLEGIBLE, OWNERS, WITHOUT_SEARCH
 
 DEFINITIONS = "http://hl7.org/fhir/SearchParameter/"
 CONTROL = (
@@ -25,112 +26,6 @@ CONTROL = (
     "_summary", "_type",
 )  # fmt: skip
 """Parameters that shape the result instead of choosing it."""
-
-WITHOUT_SEARCH = {
-    "_text": "search in narratives is not offered; search by the elements themselves",
-    "_content": "full-text search is not offered; search by the elements themselves",
-    "_query": "named queries are not offered",
-    "_filter": "_filter is not offered; write AND as repeated parameters, OR as commas",
-    "near": "distances are not offered; search by address-city or address-postalcode",
-    "_contained": "contained resources are not searched by themselves",
-    "_containedType": "contained resources are not searched by themselves",
-    "age": "R4 defines no expression for it; search by birthdate",
-    "birthOrderBoolean": "R4 defines no expression for it",
-    "chromosome-variant-coordinate": "three values of one element are not correlated here",
-    "chromosome-window-coordinate": "three values of one element are not correlated here",
-    "referenceseqid-variant-coordinate": "three values of one element are not correlated here",
-    "referenceseqid-window-coordinate": "three values of one element are not correlated here",
-}
-"""Parameters of R4 that are refused, each with what to do instead."""
-
-_CORRECTED = {
-    "DocumentReference-relationship": [
-        ["DocumentReference-relatesto", "target"],
-        ["DocumentReference-relation", "code"],
-    ]
-}
-"""Components whose paths R4 4.0.1 has the wrong way round (R5 has them right)."""
-
-_ILLEGIBLE = frozenset({
-    ("date", "Age"), ("date", "Range"), ("date", "string"), ("reference", "Attachment"),
-})  # fmt: skip
-"""Types that R4's expressions reach although no search of the kind is defined on them
-(Procedure.performedAge has no date)."""
-
-OWNERS: Mapping[str, str] = {
-    "Coverage": "beneficiary",
-    "Provenance": "",
-    "Patient": "",
-    "RelatedPerson": "patient",
-    "AllergyIntolerance": "patient",
-    "Immunization": "patient",
-    "ImagingStudy": "subject",
-    "Appointment": "participant.actor",
-    "AppointmentResponse": "actor",
-    "EpisodeOfCare": "patient",
-    "Claim": "patient",
-    "ClaimResponse": "patient",
-    "ExplanationOfBenefit": "patient",
-    "CoverageEligibilityRequest": "patient",
-    "Consent": "patient",
-    "Device": "patient",
-    "DetectedIssue": "patient",
-    "FamilyMemberHistory": "patient",
-    "ImmunizationRecommendation": "patient",
-    "ImmunizationEvaluation": "patient",
-    "NutritionOrder": "patient",
-    "Task": "for",
-    "BodyStructure": "patient",
-    "VisionPrescription": "patient",
-    "SupplyDelivery": "patient",
-    "SupplyRequest": "deliverTo",
-    "Organization": "",
-    "Practitioner": "",
-    "PractitionerRole": "",
-    "Location": "",
-    "Group": "",
-    "Person": "",
-    "Binary": "",
-    "Bundle": "",
-    "CodeSystem": "",
-    "ValueSet": "",
-    "ConceptMap": "",
-    "StructureDefinition": "",
-}
-"""Where a type names the patient that its row belongs to; ``subject`` unless said here."""
-
-_CLINICAL = {
-    "Patient": "birthdate",
-    "Condition": "recorded-date",
-    "ServiceRequest": "authored",
-    "MedicationRequest": "authoredon",
-    "MedicationDispense": "whenhandedover",
-    "MedicationAdministration": "effective-time",
-    "MedicationStatement": "effective",
-    "Specimen": "collected",
-    "Goal": "start-date",
-    "Task": "authored-on",
-    "ImagingStudy": "started",
-    "Media": "created",
-    "Claim": "created",
-    "ClaimResponse": "created",
-    "ExplanationOfBenefit": "created",
-    "ChargeItem": "occurrence",
-    "Communication": "sent",
-    "CommunicationRequest": "authored",
-    "QuestionnaireResponse": "authored",
-    "NutritionOrder": "datetime",
-    "Provenance": "recorded",
-    "SupplyRequest": "date",
-    "Slot": "start",
-    "Bundle": "timestamp",
-    "DetectedIssue": "identified",
-    "DocumentManifest": "created",
-    "DeviceRequest": "authored-on",
-    "Person": "birthdate",
-    "RelatedPerson": "birthdate",
-}
-"""The clinical date of a type (where a row has its place in time): ``date`` unless said here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +156,7 @@ def _parameter(resource_type: str, row: list[Any], number: int) -> Parameter | N
     places = tuple(
         place
         for place in expressions.places(resource_type, expression)
-        if (kind, place.type) not in _ILLEGIBLE
+        if (kind, place.type) not in ILLEGIBLE
     )
     if not places:
         return None
@@ -282,10 +177,10 @@ def _parameter(resource_type: str, row: list[Any], number: int) -> Parameter | N
         places,
         tuple(types.NAMES if targets == ["*"] else (t for t in targets if t in types.NUMBERS)),
         0 if name in ("_id", "_lastUpdated") or kind == "composite" else 1 << number,
-        kind == "date" and name == _CLINICAL.get(resource_type, "date"),
+        kind == "date" and name == CLINICAL.get(resource_type, "date"),
         tuple(
             _component(places, *part)
-            for part in _CORRECTED.get(definition, components[0] if components else ())
+            for part in CORRECTED.get(definition, components[0] if components else ())
         ),
     )
 

@@ -15,7 +15,8 @@ from healthhub.model.r4 import shape
 from healthhub.model.resource import Body
 from healthhub.store import direct, expressions, index, search
 from healthhub.store.expressions import Place
-from healthhub.store.parameters import WITHOUT_SEARCH, Parameter, parameters, searchable
+from healthhub.store.parameters import Parameter, parameters, searchable
+from healthhub.store.r4_settled import WITHOUT_SEARCH
 from tests.store.bearers import WHEN, bearing
 
 # Type of the place -> values that find the sample, and values that do not.
