@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from healthhub.city.charts import Chart
-from healthhub.city.desk import Frames, ReportForm, first_discharge, moved
+from healthhub.city.desk import Frames, ReportForm, moved
 from healthhub.city.moments import DAY, MINUTE, Moment, digits14
 from healthhub.city.names import GROUP_NAMES
 from healthhub.city.places import Department
 from healthhub.city.sent import Sent
+from healthhub.city.taken_back import TakesBack
 from healthhub.city.visits import Allergy, Dose, Prescription, Result, Study, Visit
 
 HIS, LIS, RIS = "hospital-a-his", "hospital-a-lis", "hospital-a-ris"
@@ -24,7 +25,7 @@ _MARKS = {"H": "H", "L": "L", "HH": "HH", "LL": "LL", "P": "P"}
 _PRICE = "%d.%02d"
 
 
-class HospitalA:
+class HospitalA(TakesBack):
     """Writes what happens at house ``a`` to one resident."""
 
     house = "a"
@@ -271,23 +272,3 @@ class HospitalA:
         """A40: the replaced number's record belongs to the kept one."""
         mrg = f"MRG|{replaced.number}^^^^LocalID"
         return self._adt("A40", kept, at, mrg, who="A1901", planted=replaced.planted)
-
-    def cancelled_admission(self, chart: Chart, visit: Visit) -> Iterator[Sent]:
-        """A01 and A11 of an admission that did not come about."""
-        yield self._adt("A01", chart, visit.start, self._pv1(chart, visit))
-        at = visit.start + 35 * MINUTE
-        yield self._adt(
-            "A11", chart, at, self._pv1(chart, visit), planted="cancelled-admission"
-        )
-
-    def cancelled_discharge(self, chart: Chart, visit: Visit) -> Iterator[Sent]:
-        """A03 and A13 of a discharge that was taken back."""
-        at = first_discharge(visit)
-        yield self._adt("A03", chart, at, *self._closing(chart, visit, at))
-        yield self._adt(
-            "A13",
-            chart,
-            at + 40 * MINUTE,
-            self._pv1(chart, visit),
-            planted="cancelled-discharge",
-        )

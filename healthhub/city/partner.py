@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from healthhub.city.charts import Chart
-from healthhub.city.desk import Frames, ReportForm, first_discharge, moved
+from healthhub.city.desk import Frames, ReportForm, moved
 from healthhub.city.moments import DAY, MINUTE, Moment, digits14
 from healthhub.city.names import GROUP_NAMES
 from healthhub.city.places import CITY, PROVINCE
 from healthhub.city.sent import Sent
+from healthhub.city.taken_back import TakesBack
 from healthhub.city.visits import Allergy, Dose, Result, Study, Visit
 
 SOURCE = "partner"
@@ -34,7 +35,7 @@ _SITES = {
 _SECTIONS = {"CT": "CT", "DX": "RX", "US": "RUS"}
 
 
-class Partner:
+class Partner(TakesBack):
     """Writes what happens at house ``c`` to one resident."""
 
     house = "c"
@@ -67,6 +68,9 @@ class Partner:
             f"PV1|1|{kind}|{department.key.upper()}^^^{OWN}||||{doctor}||||||||||||"
             f"{self.serial(chart, visit)}^^^{OWN}^VN{'|' * 25}{digits14(visit.start)}|{end}"
         )
+
+    def _closing(self, chart: Chart, visit: Visit, at: Moment) -> list[str]:
+        return [self._pv1(chart, visit, at)]
 
     def _adt(self, event: str, chart: Chart, at: Moment, *rest: str, planted: str = "") -> Sent:
         body = (f"EVN|{event}|{digits14(at)}", self._pid(chart), *rest)
@@ -192,26 +196,6 @@ class Partner:
         """A40: the replaced number's record belongs to the kept one."""
         mrg = f"MRG|{replaced.number}^^^{OWN}^MR"
         return self._adt("A40", kept, at, mrg, planted=replaced.planted)
-
-    def cancelled_admission(self, chart: Chart, visit: Visit) -> Iterator[Sent]:
-        """A01 and A11 of an admission that did not come about."""
-        yield self._adt("A01", chart, visit.start, self._pv1(chart, visit))
-        at = visit.start + 35 * MINUTE
-        yield self._adt(
-            "A11", chart, at, self._pv1(chart, visit), planted="cancelled-admission"
-        )
-
-    def cancelled_discharge(self, chart: Chart, visit: Visit) -> Iterator[Sent]:
-        """A03 and A13 of a discharge that was taken back."""
-        at = first_discharge(visit)
-        yield self._adt("A03", chart, at, self._pv1(chart, visit, at))
-        yield self._adt(
-            "A13",
-            chart,
-            at + 40 * MINUTE,
-            self._pv1(chart, visit),
-            planted="cancelled-discharge",
-        )
 
 
 def _code(loinc: str, key: str, name: str) -> str:
