@@ -21,10 +21,10 @@ from healthhub.store.conditions import (
     plain,
     unknown_modifier,
 )
-from healthhub.store.expressions import Place
 from healthhub.store.hashes import token
 from healthhub.store.pairs import pair_field
 from healthhub.store.parameters import CONTROL, Parameter, named
+from healthhub.store.place import Place
 from healthhub.store.r4_settled import WITHOUT_SEARCH
 from healthhub.store.spelling import normal
 

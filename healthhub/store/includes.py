@@ -13,9 +13,9 @@ from healthhub.errors import InvalidRequest
 from healthhub.model.ids import row_id
 from healthhub.model.resource import Stored
 from healthhub.store import rows, types, wire
-from healthhub.store.expressions import reached
 from healthhub.store.hashes import reference
 from healthhub.store.parameters import Parameter, named, parameters
+from healthhub.store.place import reached
 from healthhub.store.query import Page, Query, Row
 from healthhub.store.referred import local_of, referred
 

@@ -9,9 +9,9 @@ from typing import Any
 from healthhub.model.resource import Body
 from healthhub.store import entries, spans
 from healthhub.store.entries import Index, Take
-from healthhub.store.expressions import Place, Step, walk
 from healthhub.store.pairs import composite_take, pair_field
 from healthhub.store.parameters import Parameter, parameters
+from healthhub.store.place import Place, Step, walk
 from healthhub.store.referred import reference_take
 
 

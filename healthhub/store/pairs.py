@@ -8,9 +8,9 @@ from typing import Any
 
 from healthhub.store import spans, spelling
 from healthhub.store.entries import Index, Take, spelled
-from healthhub.store.expressions import walk
 from healthhub.store.hashes import ANY_SYSTEM, span_key, token
 from healthhub.store.parameters import Parameter
+from healthhub.store.place import walk
 from healthhub.store.referred import referred
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from healthhub.model.r4 import shape
 from healthhub.store import expressions, types
-from healthhub.store.expressions import Place
 from healthhub.store.hashes import token
+from healthhub.store.place import Place
 from healthhub.store.r4_settled import CLINICAL, CORRECTED, ILLEGIBLE, OWNERS, WITHOUT_SEARCH
 
 DEFINITIONS = "http://hl7.org/fhir/SearchParameter/"

@@ -23,9 +23,9 @@ from healthhub.store.conditions import (
     system_and_code,
     unknown_modifier,
 )
-from healthhub.store.expressions import Place
 from healthhub.store.hashes import reference, token
 from healthhub.store.parameters import Parameter
+from healthhub.store.place import Place
 from healthhub.store.referred import local_of
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")

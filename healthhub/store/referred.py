@@ -7,9 +7,9 @@ from typing import Any
 from healthhub.model.ids import row_id
 from healthhub.store import types
 from healthhub.store.entries import Index, Take
-from healthhub.store.expressions import Place
 from healthhub.store.hashes import reference, token
 from healthhub.store.parameters import Parameter
+from healthhub.store.place import Place
 
 
 def reference_take(resource_type: str, place: Place, sharing: list[Parameter]) -> Take:

@@ -23,9 +23,9 @@ from healthhub.store.conditions import (
     system_and_code,
     unknown_modifier,
 )
-from healthhub.store.expressions import Place
 from healthhub.store.hashes import ANY_SYSTEM, token
 from healthhub.store.parameters import Parameter, systems
+from healthhub.store.place import Place
 
 SPECIAL_VALUES = "http://terminology.hl7.org/CodeSystem/special-values"
 """The system of true and false (http://hl7.org/fhir/R4/search.html#token)."""

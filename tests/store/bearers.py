@@ -6,7 +6,7 @@ from typing import Any
 
 from healthhub.model.r4 import shape
 from healthhub.model.resource import Body
-from healthhub.store.expressions import Place
+from healthhub.store.place import Place
 
 WHEN = "2026-03-04"
 UCUM = "http://unitsofmeasure.org"

@@ -16,9 +16,9 @@ import pytest
 from healthhub.errors import Unprocessable
 from healthhub.model import ids, validate
 from healthhub.model.resource import Body
-from healthhub.store import direct, expressions, reads, search, types, wire
-from healthhub.store.expressions import Place
+from healthhub.store import direct, reads, search, types, wire
 from healthhub.store.parameters import Parameter, parameters
+from healthhub.store.place import Place, reached
 from healthhub.store.query import fetch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -103,7 +103,7 @@ def unfound(connection: psycopg.Connection, name: str, body: Body) -> Iterator[s
         for place in parameter.places:
             if parameter.components or place.path in ("id", "meta.lastUpdated"):
                 continue
-            for value in expressions.reached(body, place):
+            for value in reached(body, place):
                 asked.update((parameter.name, text) for text in texts(parameter, place, value))
     for param in sorted(asked):
         page = search.run(connection, kind, [param, ("_id", fhir_id)])

@@ -14,8 +14,8 @@ from healthhub.errors import HubError
 from healthhub.model.r4 import shape
 from healthhub.model.resource import Body
 from healthhub.store import direct, expressions, index, search
-from healthhub.store.expressions import Place
 from healthhub.store.parameters import Parameter, parameters, searchable
+from healthhub.store.place import Place
 from healthhub.store.r4_settled import WITHOUT_SEARCH
 from tests.store.bearers import WHEN, bearing
 
