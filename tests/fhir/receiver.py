@@ -111,6 +111,9 @@ def receiving() -> Iterator[Receiver]:
         def _take(self) -> None:
             size = int(self.headers.get("content-length", 0))
             body = self.rfile.read(size)
+            if len(body) < size:  # the sender died in the middle of it
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = receiver.answer(Received(self.command, self.path, headers, body))
             try:
