@@ -46,7 +46,7 @@ def keep(figures: list[Figure]) -> None:
     for group in sorted(groups):
         table = ["| figure | value | unit | conditions |", "|---|---:|---|---|"]
         table += [
-            f"| `{f.name}` | {f.value:,.1f} | {f.unit} | {f.conditions} |"
+            f"| `{f.name}` | {_shown(f.value)} | {f.unit} | {f.conditions.replace('|', chr(92) + '|')} |"
             for f in figures
             if f.name.startswith(group + ".")
         ]
@@ -59,3 +59,8 @@ def keep(figures: list[Figure]) -> None:
         else:
             page += f"\n## {group}\n{block}\n"
     PAGE.write_text(page, encoding="utf-8")
+
+
+def _shown(value: float) -> str:
+    """Small values, ratios among them, with two places."""
+    return f"{value:,.2f}" if value < 10 else f"{value:,.1f}"
