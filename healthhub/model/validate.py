@@ -95,8 +95,11 @@ def _bare(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     told = cast(Body, value)
-    hidden = "_value" if "url" in told else "\0"
-    return {name: _bare(child) for name, child in told.items() if not name.startswith(hidden)}
+    return {
+        name: _bare(child)
+        for name, child in told.items()
+        if not ("url" in told and name.startswith("_value"))
+    }
 
 
 @cache
