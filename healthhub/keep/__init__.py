@@ -1,5 +1,6 @@
 """Raw messages: durable, replayable, each in exactly one state."""
 
+from healthhub.keep import figures, scores
 from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.at_hand import MOST_DEATHS, AtHand, fatal
 from healthhub.keep.choice import Choice
@@ -27,6 +28,7 @@ __all__ = [
     "claim_older",
     "counts",
     "fatal",
+    "figures",
     "find",
     "finding_counts",
     "findings",
@@ -40,6 +42,7 @@ __all__ = [
     "reject",
     "replay",
     "retry_later",
+    "scores",
     "sources",
     "via",
     "workers_here",

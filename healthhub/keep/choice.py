@@ -8,7 +8,11 @@ from datetime import datetime
 from typing import LiteralString
 
 from healthhub.errors import InvalidRequest
+from healthhub.keep.figures import DELAYS, WAITS
 from healthhub.model.message import State
+
+_DELAYED = """case %(delay)s when 'none' then m.at is null
+    else m.at > m.received + interval '5 minutes' end"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,9 @@ class Choice:
 
     ``kind`` may end in ``*`` (``ORU*``); ``since`` is inclusive, ``until`` exclusive, both of
     the time of receipt; ``finding`` is the code of a finding; ``number`` a control id, patient
-    number or business number as the source wrote it.
+    number or business number as the source wrote it. ``flaw`` is one of figures.FLAWS;
+    ``delay`` a class of figures.DELAYS that was exceeded, or ``ahead`` or ``none``; ``waited``
+    a class of figures.WAITS that was exceeded; ``again``: its bytes came again since then.
     """
 
     ids: tuple[int, ...] = ()
@@ -28,6 +34,10 @@ class Choice:
     until: datetime | None = None
     finding: str = ""
     number: str = ""
+    flaw: str = ""
+    delay: str = ""
+    waited: str = ""
+    again: datetime | None = None
 
     def where(self) -> tuple[LiteralString, dict[str, object]]:
         """The condition on message m and message_state s, and its values."""
@@ -43,6 +53,22 @@ class Choice:
                 self.finding,
                 "exists (select from message_finding f where f.message = m.id"
                 " and f.code = %(finding)s)",
+            ),
+            "flaw": (
+                self.flaw,
+                "exists (select from message_finding f where f.message = m.id"
+                " and finding_flaw(f.code, f.severity) = %(flaw)s)",
+            ),
+            "delay": (self.delay in ("ahead", "none") and self.delay, _DELAYED),
+            "late": (DELAYS.get(self.delay), "m.at <= m.received - %(late)s"),
+            "waited": (
+                WAITS.get(self.waited),
+                "s.state = 'done' and s.changed >= m.received + %(waited)s",
+            ),
+            "again": (
+                self.again,
+                "exists (select from message_repeat r where r.message = m.id"
+                " and r.at >= %(again)s)",
             ),
             "number": (
                 [self.number] if self.number else [],
@@ -64,7 +90,8 @@ class Choice:
         """Itself; an empty choice is refused, because it would touch every message."""
         if self.empty:
             raise InvalidRequest(
-                "name at least one condition (id, source, kind, state, time, finding or number)"
+                "name at least one condition (id, source, kind, state, time, finding, number, flaw, "
+                "delay, waiting time or repetition)"
             )
         return self
 

@@ -43,6 +43,12 @@ select i.position, i.id from incoming i join fresh using (id)
 KNOWN = """select digest, id, state = 'rejected' from message join message_state using (id)
     where digest = any(%b)"""
 
+AGAIN = """insert into message_repeat (message, times, at)
+    select id, n, now() from unnest(%b::bigint[], %b::int[]) as u (id, n) order by id
+    on conflict (message)
+    do update set times = message_repeat.times + excluded.times, at = excluded.at"""
+"""Notes messages whose bytes came again, by ascending id."""
+
 DAY = 12
 """Position of the partition's day in a row."""
 

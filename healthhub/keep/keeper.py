@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -193,14 +194,21 @@ class Keeper:
             known = [(bytes(digest), id_, no) for digest, id_, no in await cursor.fetchall()]
             ids |= {digest: id_ for digest, id_, _ in known}
             rejected = {digest: id_ for digest, id_, was_rejected in known if was_rejected}
-            fresh |= await self._admit(conn, first, rejected)
+            admitted = await self._admit(conn, first, rejected)
+            fresh |= admitted
+        again: Counter[int] = Counter()
         for waiting in batch:
             repeated = waiting.digest not in fresh or first[waiting.digest] is not waiting
+            again[ids[waiting.digest]] += repeated
             if not waiting.kept.done():
                 waiting.kept.set_result(Kept(ids[waiting.digest], repeated))
         self._backlog += len(fresh)
         if fresh:
             await conn.execute("notify message")
+        if repeats := sorted((id_, times) for id_, times in again.items() if times):
+            await conn.execute(
+                insert.AGAIN, [list(column) for column in zip(*repeats, strict=True)]
+            )
 
     async def _admit(
         self,

@@ -120,10 +120,15 @@ def find(
 
 
 def finding_counts(conn: psycopg.Connection, limit: int = 100) -> list[tuple[str, str, int]]:
-    """Codes of findings with their severity and the number of messages, most frequent first."""
+    """Codes of findings with a severity and the number of messages, most frequent first."""
     rows = conn.execute(
-        """select code, max(severity), count(distinct message) from message_finding
-           group by code order by 3 desc, 1 limit %s""",
+        """select f.code, coalesce(s.severity, 'warning'), f.n
+             from (select label as code, sum(n)::bigint as n from figure
+                    where hour = '-infinity' and measure = 'finding' group by 1
+                   having sum(n) > 0) f
+             left join lateral (select severity from message_finding m where m.code = f.code
+                                 order by message desc limit 1) s on true
+            order by 3 desc, 1 limit %s""",
         (limit,),
     )
     return rows.fetchall()

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from healthhub.keep import figures
 from healthhub.model.message import State
 
 
@@ -35,33 +36,18 @@ class Act:
 
 
 def sources(conn: psycopg.Connection[Any]) -> list[SourceCounts]:
-    """Every source that has sent something, in one snapshot. What is done, nearly all, is not
-    counted row by row: it is what the other states leave."""
-    rows = conn.execute(
-        """with all_of_it as (
-               select source, count(*) as total, max(id) as last from message group by source
-           ), noted as (
-               select source, state, count(*) as count from (
-                   select id, state from message_state where state = 'pending'
-                   union all
-                   select id, state from message_state
-                    where state in ('retry', 'parked', 'rejected', 'ignored')) s
-               join message using (id) group by 1, 2
-           )
-           select a.source, m.received, a.total,
-                  coalesce((select jsonb_object_agg(n.state, n.count) from noted n
-                            where n.source = a.source), '{}')
-             from all_of_it a join message m on m.id = a.last order by a.source"""
-    ).fetchall()
+    """Every source that has sent something, from the maintained figures."""
+    counted = figures.ever(conn)
+    last = figures.last(conn, counted)
     return [
-        SourceCounts(source, last, total, _by_state(total, noted))
-        for source, last, total, noted in rows
+        SourceCounts(
+            source,
+            last.get(source),
+            each.received,
+            dict.fromkeys(State, 0) | {State(state): n for state, n in each.state.items()},
+        )
+        for source, each in sorted(counted.items())
     ]
-
-
-def _by_state(total: int, noted: dict[str, int]) -> dict[State, int]:
-    by_state = dict.fromkeys(State, 0) | {State(state): n for state, n in noted.items()}
-    return by_state | {State.DONE: total - sum(noted.values())}
 
 
 def oldest_waiting(conn: psycopg.Connection[Any]) -> datetime | None:

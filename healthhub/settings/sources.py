@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -102,6 +103,11 @@ class Source(Section):
         default="utf-8", description="Charset of bytes that do not declare one rightly."
     )
     zone: str = Field(default="Asia/Shanghai", description="Zone of times without an offset.")
+    timely: Literal["1m", "10m", "1h", "1d", "7d"] = Field(
+        default="1h",
+        description="Time after the event within which its message should come: 1m, 10m, 1h, "
+        "1d or 7d; what comes later costs it timeliness in the console.",
+    )
     accept_processing: tuple[str, ...] = Field(
         default=("P",),
         description="MSH-11 of messages that enter records; others (T training, D debugging) "

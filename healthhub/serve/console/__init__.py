@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from healthhub.serve.console import acts, message, routes
+from healthhub.serve.console import acts, message, routes, sources
 
 router = APIRouter()
-for part in (routes, message, acts):
+for part in (sources, routes, message, acts):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -9,10 +9,28 @@ from urllib.parse import urlencode
 from healthhub.clock import ZONE
 from healthhub.errors import InvalidRequest
 from healthhub.keep import Choice
+from healthhub.keep.figures import DELAYS, FLAWS, WAITS
 from healthhub.model.message import State
 
-FIELDS = ("source", "state", "kind", "finding", "since", "until", "number")
-IN_ADDRESS = FIELDS[:-1]
+IN_ADDRESS = (
+    "source",
+    "state",
+    "kind",
+    "finding",
+    "since",
+    "until",
+    "flaw",
+    "delay",
+    "waited",
+    "again",
+)
+FIELDS = (*IN_ADDRESS, "number")
+CLASSES = {
+    "flaw": FLAWS,
+    "delay": (*DELAYS, "ahead", "none"),
+    "waited": tuple(WAITS),
+    "state": tuple(State),
+}
 """A number may be a patient's: it travels in forms and never in an address."""
 
 
@@ -23,9 +41,12 @@ def asked(fields: Mapping[str, str]) -> dict[str, str]:
 
 def choice(given: Mapping[str, str]) -> Choice:
     """The choice that the fields make; InvalidRequest for a state or time that is none."""
+    for name, known in CLASSES.items():
+        if given.get(name) and given[name] not in known:
+            raise InvalidRequest(
+                f"there is no such {name}; there are {', '.join(known)}", expression=name
+            )
     state = given.get("state", "")
-    if state and state not in list(State):
-        raise InvalidRequest(f"there is no such state; there are {', '.join(State)}")
     return Choice(
         source=given.get("source", ""),
         kind=given.get("kind", ""),
@@ -34,6 +55,10 @@ def choice(given: Mapping[str, str]) -> Choice:
         until=_moment(given.get("until", "")),
         finding=given.get("finding", ""),
         number=given.get("number", ""),
+        flaw=given.get("flaw", ""),
+        delay=given.get("delay", ""),
+        waited=given.get("waited", ""),
+        again=_moment(given.get("again", "")),
     )
 
 

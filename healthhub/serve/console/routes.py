@@ -1,9 +1,8 @@
-"""The console's pages: sources at a glance, messages found by what is known of them."""
+"""Messages found by what is known of them; and what all pages of the console share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -30,58 +29,14 @@ PAGES = Pages(
 )
 WHY = Purpose.HOPERAT
 PAGE = 50
-NEEDS_A_PERSON = (State.PARKED, State.REJECTED)
 
 
 def viewer(who: Actor) -> Viewer:
     """What the layout needs to know of who looks."""
-    return Viewer(who.title or who.name, policy.permits(who, WHY, Action.OPERATE))
-
-
-@router.get("")
-async def overview(request: Request) -> Response:
-    """Each source with its last message and its counts; what needs a person; the findings."""
-    who = await http.actor(request)
-
-    def work(
-        conn: Connection,
-    ) -> tuple[
-        list[keep.SourceCounts],
-        datetime | None,
-        list[tuple[str, str, int]],
-        dict[State, list[keep.Line]],
-        list[keep.Act],
-    ]:
-        needing = {s: keep.find(conn, keep.Choice(state=s), limit=10) for s in NEEDS_A_PERSON}
-        return (
-            keep.sources(conn),
-            keep.oldest_waiting(conn),
-            keep.finding_counts(conn, 30),
-            needing,
-            keep.acts(conn),
-        )
-
-    counted, oldest, findings, needing, acts = await http.door(request).operate(
-        who, WHY, "overview", work
-    )
-    settings = request.app.state.settings
-    silent = [
-        keep.SourceCounts(name, None, 0, dict.fromkeys(State, 0))
-        for name in sorted(set(settings.sources) - {each.source for each in counted})
-    ]
-    return PAGES.render(
-        request,
-        "overview.html",
-        viewer=viewer(who),
-        sources=[*counted, *silent],
-        titles={name: source.title for name, source in settings.sources.items()},
-        total={s: sum(each.by_state[s] for each in counted) for s in State},
-        all=sum(each.total for each in counted),
-        states=list(State),
-        oldest=oldest,
-        findings=findings,
-        needing=needing,
-        acts=acts,
+    return Viewer(
+        who.title or who.name,
+        record=policy.permits(who, Purpose.TREAT, Action.SEARCH),
+        console=policy.permits(who, WHY, Action.OPERATE),
     )
 
 
@@ -121,6 +76,7 @@ async def _listed(request: Request, fields: Mapping[str, str], before: int | Non
         viewer=viewer(who),
         lines=lines,
         given=given,
+        more=[name for name in ("flaw", "delay", "waited", "again") if name in given],
         states=list(State),
         sources=sorted(request.app.state.settings.sources),
         older=older,
