@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from healthhub.city.catalogue import Item, Panel
 from healthhub.city.dice import Dice
 from healthhub.city.moments import DAY, Moment
@@ -35,6 +37,13 @@ class Body:
         self.severity = dice.random()
         self.immune = dice.chance(0.55)
         self.child = False
+
+    def measured_with(self, dice: Dice) -> Body:
+        """The same body before another laboratory, whose throws change nothing of this one's."""
+        other = copy(self)
+        other._dice = dice
+        other._usual = dict(self._usual)
+        return other
 
     def lasting(self, key: str, at: Moment) -> float:
         """Years since a lasting illness was found; -1 when there is none yet."""

@@ -12,7 +12,7 @@ from healthhub.city.people import Family, Resident
 from healthhub.city.places import full_address
 from healthhub.city.rates import RATES
 
-_SALT = {"a": 3, "b": 5, "c": 9}
+_SALT = {"a": 3, "b": 5, "c": 9, "s": 11, "h": 13, "p": 17, "q": 19}
 UNKNOWN = "无名氏"
 
 
@@ -36,7 +36,15 @@ class Chart:
 def local_number(house: str, ordinal: int, again: int = 0) -> str:
     """The patient number that a house gives; ``again`` counts further registrations."""
     number = scrambled(ordinal * 4 + again, _SALT[house])
-    return {"a": f"00{number:08d}", "b": f"{number:09d}", "c": f"FY{number:08d}"}[house]
+    return {
+        "a": f"00{number:08d}",
+        "b": f"{number:09d}",
+        "c": f"FY{number:08d}",
+        "s": f"N{number:08d}",
+        "h": f"C{number:08d}",
+        "p": f"429004001{number:023d}",
+        "q": f"429004002{number:023d}",
+    }[house]
 
 
 def first_chart(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -14,7 +13,9 @@ from typing import Any
 import httpx
 
 from healthhub.access import Purpose, Role, accounts, clients, passwords
+from healthhub.city.channels import Http
 from healthhub.city.settings import SOURCES
+from healthhub.city.systems import SYSTEMS
 from healthhub.errors import HubError
 from healthhub.store import database
 
@@ -24,6 +25,9 @@ PEOPLE = (
     ("auditor", "审计员", Role.AUDITOR),
 )
 CLIENT = "demo-"
+HOUSES = ("hospital-a", "hospital-b-views", "hospital-b", "hospital-c", "township-p")
+"""Beginnings of sources that the named resident's record must hold visits and results of, the
+longer before the shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,8 @@ class Credentials:
     mllp_port: int
     accounts: list[Account] = field(default_factory=list)
     fhir_token: str = ""
-    partner_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    tokens: dict[str, str] = field(default_factory=lambda: _tokens())
     patient: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def partner_digest(self) -> str:
-        """SHA-256 of the partner's token, as the settings hold it."""
-        return hashlib.sha256(self.partner_token.encode()).hexdigest()
 
     def issue(self, dsn: str) -> None:
         """Give every account a new password and the FHIR client a new token; end the old."""
@@ -89,19 +88,33 @@ class Credentials:
             "fhir_client": {"token": self.fhir_token},
             "sources": {
                 "partner": {
-                    "token": self.partner_token,
+                    "token": self.tokens["partner"],
                     "feed_url": f"{self.pages}/feeds/partner/hl7v2",
                     "sender": SOURCES["partner"]["sender"],
-                }
+                },
+                **{
+                    system.source: {
+                        "token": self.tokens[system.source],
+                        "feed_url": f"{self.pages}/feeds/{system.source}/{system.channel.way}",
+                    }
+                    for system in SYSTEMS
+                    if isinstance(system.channel, Http)
+                },
             },
             "patient": self.patient,
         }
 
 
+def _tokens() -> dict[str, str]:
+    """A new token for each source that sends over HTTP."""
+    posting = [s.source for s in SYSTEMS if isinstance(s.channel, Http)]
+    return {source: secrets.token_urlsafe(32) for source in ("partner", *posting)}
+
+
 def record_of(credentials: Credentials, name: str) -> str:
     """The address of the named resident's record, opened as the doctor would.
 
-    HubError when no record of that name has visits and results of both hospitals.
+    HubError when no record of that name has visits and results of every house named here.
     """
     patient = _whole(credentials, name)
     address = f"{credentials.pages}/record/{patient}"
@@ -121,12 +134,8 @@ def record_of(credentials: Credentials, name: str) -> str:
 
 
 def _whole(credentials: Credentials, name: str) -> str:
-    """The golden Patient of a name whose record spans both hospitals."""
-    wanted = {
-        (kind, house)
-        for kind in ("Encounter", "Observation")
-        for house in ("hospital-a", "hospital-b")
-    }
+    """The golden Patient of a name whose record spans the houses that all residents know."""
+    wanted = {(kind, house) for kind in ("Encounter", "Observation") for house in HOUSES}
     header = {"authorization": f"Bearer {credentials.fhir_token}"}
     base = f"{credentials.pages}/fhir"
     with httpx.Client(base_url=base, headers=header, timeout=60, trust_env=False) as client:
@@ -136,7 +145,8 @@ def _whole(credentials: Credentials, name: str) -> str:
             got: set[tuple[str, str]] = set()
             for each in client.get(f"/Patient/{patient}/$everything").json().get("entry", []):
                 origin = each["resource"].get("meta", {}).get("source", "")
-                house = origin.removeprefix("urn:healthhub:source:")[:10]
+                source = origin.removeprefix("urn:healthhub:source:")
+                house = next((h for h in HOUSES if source.startswith(h)), "")
                 got.add((each["resource"]["resourceType"], house))
             if wanted <= got:
                 return patient

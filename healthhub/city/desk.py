@@ -10,7 +10,7 @@ from healthhub.city.catalogue import Diagnosis
 from healthhub.city.charts import Chart
 from healthhub.city.dice import Dice
 from healthhub.city.moments import DAY, HOUR, MINUTE, Moment, digits14
-from healthhub.city.rates import RATES
+from healthhub.city.rates import RATES, Rates
 from healthhub.city.sent import Sent
 from healthhub.city.visits import Allergy, Report, Result, Study, Visit
 
@@ -87,31 +87,33 @@ class Frames:
         return Sent(at, source, raw, kind, control, chart.resident.person, planted, detail)
 
 
-def forms(report: Report, dice: Dice) -> Iterator[ReportForm]:
+def forms(report: Report, dice: Dice, rates: Rates = RATES) -> Iterator[ReportForm]:
     """One report as it goes out: once as a rule; with planted faults or a correction."""
     throw = dice.random()
     plain = ReportForm(report, report.results, at=report.reported, arrives=report.reported)
-    edge = RATES.unknown_code
+    edge = rates.unknown_code
     if throw < edge:
         place = dice.whole(0, len(report.results) - 1)
         yield replace(
             plain, planted="unknown-code", detail=f"OBX[{place + 1}]-3", unknown_item=place
         )
         return
-    edge += RATES.bad_time
+    edge += rates.bad_time
     if throw < edge:
         wrong = dice.pick(("20250230101500", "00000000000000", "20261399000000"))
         yield replace(plain, planted="bad-time", detail="OBR-7", collected=wrong)
         return
-    edge += RATES.correction
+    edge += rates.correction
     numbers = [n for n, result in enumerate(report.results) if result.item.digits >= 0]
     if throw < edge and numbers:
-        yield from _corrected(plain, dice, numbers)
+        yield from _corrected(plain, dice, numbers, rates)
         return
     yield plain
 
 
-def _corrected(plain: ReportForm, dice: Dice, numbers: list[int]) -> Iterator[ReportForm]:
+def _corrected(
+    plain: ReportForm, dice: Dice, numbers: list[int], rates: Rates
+) -> Iterator[ReportForm]:
     place = dice.pick(numbers)
     right = plain.report.results[place]
     value = float(right.value.lstrip("<"))
@@ -119,7 +121,7 @@ def _corrected(plain: ReportForm, dice: Dice, numbers: list[int]) -> Iterator[Re
     results = list(plain.report.results)
     results[place] = wrong
     later = plain.at + dice.whole(20, 600) * MINUTE
-    first = dice.chance(RATES.correction_first)
+    first = dice.chance(rates.correction_first)
     detail = f"OBX[{place + 1}]-5"
     name = "correction-before-original" if first else "corrected"
     yield replace(

@@ -40,6 +40,8 @@ class Journal:
         self.dice = Dice(seed, "journal", family.index)
         self.tally: Counter[str] = Counter()
         self.people = [PersonTruth(member) for member in family.members]
+        self.lives: list[tuple[PersonTruth, Life, list[Visit]]] = []
+        """Each resident's life and visits, once their messages have been made."""
         self._charts: dict[tuple[str, str], Chart] = {}
         self._desks: dict[tuple[str, str], Desk] = {}
 
@@ -47,7 +49,9 @@ class Journal:
         """All messages of the family, resident by resident, not in order of time."""
         for truth in self.people:
             life = Life(self.seed, self.family, truth.resident, self.begin, self.until)
-            for visit in life.visits():
+            visits = life.visits()
+            self.lives.append((truth, life, visits))
+            for visit in visits:
                 yield from self.attend(truth, visit, life.allergy)
 
     def attend(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from healthhub.city import moments, people
@@ -12,17 +11,17 @@ from healthhub.city.illnesses import ILLNESSES
 from healthhub.city.journal import Journal
 from healthhub.city.life import Life, span
 from healthhub.city.moments import MINUTE, Moment
-from healthhub.city.occasions import Occasion, held
-from healthhub.city.people import Family
+from healthhub.city.occasions import LENGTH, Occasion, held, hurried
+from healthhub.city.people import Family, Resident
 from healthhub.city.sent import Sent
 from healthhub.city.story import Story
-from healthhub.city.visits import Visit
+from healthhub.city.system import System, met
 
 FAMILIES = 40
 """Families whose members go to hospital live; the first is the named patient's."""
+BESIDE = 0.5
+"""Share of live visits that are to other houses than A and B."""
 _QUICK = [i for i in ILLNESSES if not i.stay and i.key not in ("checkup", "thyroid_nodule")]
-_LENGTH = 8 * MINUTE
-"""A live visit, from registration to last result, is told in so much time."""
 
 
 class Live:
@@ -36,6 +35,7 @@ class Live:
             family for family, _ in zip(found, range(FAMILIES), strict=False)
         ]
         self._journals: dict[int, Journal] = {}
+        self._open = [s for s in story.systems if s.silent_since(story.until) is None]
 
     def visit(self, now: datetime) -> Iterator[Sent]:
         """The messages of one visit whose last events are just past, in order of time."""
@@ -45,17 +45,35 @@ class Live:
         adults = [m for m in family.members if m.age(moments.day_of(end)) >= 14]
         if not adults:
             return iter(())
+        count = 1000 + (end - moments.of(self._story.until)) // MINUTE
+        if self._open and dice.chance(BESIDE):
+            sent = self._beside(dice.pick(self._open), family, dice.pick(adults), end, count)
+        else:
+            sent = self._at_a_or_b(family, dice.pick(adults), end, count, dice)
+        return iter(sorted((s for s in sent if s.at <= end), key=lambda s: s.at))
+
+    def _at_a_or_b(
+        self, family: Family, resident: Resident, end: Moment, count: int, dice: Dice
+    ) -> Iterator[Sent]:
         truth_of = {truth.resident.person: truth for truth in self._journal(family).people}
-        resident = dice.pick(adults)
         story = self._story
         life = Life(story.seed, family, resident, span(story.until, story.years), story.until)
         house = "ab"[dice.whole(0, 1)]
-        count = 1000 + (end - moments.of(story.until)) // MINUTE
-        visit = _hurried(
+        visit = hurried(
             held(_occasion(dice, end), house, count, resident, life.body, dice), end
         )
-        sent = self._journal(family).attend(truth_of[resident.person], visit, life.allergy)
-        return iter(sorted((s for s in sent if s.at <= end), key=lambda s: s.at))
+        return self._journal(family).attend(truth_of[resident.person], visit, life.allergy)
+
+    def _beside(
+        self, system: System, family: Family, resident: Resident, end: Moment, count: int
+    ) -> Iterator[Sent]:
+        """What another system sends about a resident who has just been there."""
+        journal = self._journal(family)
+        truth, life, visits = next(
+            entry for entry in journal.lives if entry[0].resident.person == resident.person
+        )
+        person = met(system, self._story.seed, truth, life, visits, journal.tally, "live", end)
+        return system.live(person, end, count)
 
     def _journal(self, family: Family) -> Journal:
         """The family's journal with its whole history written, so that charts are known."""
@@ -75,7 +93,7 @@ def _occasion(dice: Dice, end: Moment) -> Occasion:
         "general" if illness.department in ("paediatrics", "emergency") else illness.department
     )
     return Occasion(
-        end - _LENGTH,
+        end - LENGTH,
         "O",
         department,
         illness.complaint,
@@ -86,22 +104,3 @@ def _occasion(dice: Dice, end: Moment) -> Occasion:
         illness.study,
         shifts=illness.shifts,
     )
-
-
-def _hurried(visit: Visit, end: Moment) -> Visit:
-    """The visit with all its times drawn into the minutes before its end."""
-    start = end - _LENGTH
-    reports = tuple(
-        replace(
-            report,
-            ordered=start + 60,
-            collected=start + 120 + n,
-            reported=start + 240 + 20 * n,
-        )
-        for n, report in enumerate(visit.reports)
-    )
-    studies = tuple(
-        replace(study, done=end - 2 * MINUTE, reported=end - 20) for study in visit.studies
-    )
-    written = tuple(replace(line, written=start + 200) for line in visit.prescriptions)
-    return replace(visit, end=end - 10, reports=reports, studies=studies, prescriptions=written)

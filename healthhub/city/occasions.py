@@ -15,6 +15,9 @@ from healthhub.city.people import Resident
 from healthhub.city.places import DEPARTMENTS, STAFF, Department
 from healthhub.city.visits import Dose, Operation, Prescription, Report, Study, Visit
 
+LENGTH = 8 * MINUTE
+"""A live visit, from registration to last result, is told in so much time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
@@ -156,3 +159,22 @@ def any_hour(dice: Dice, day: int) -> Moment:
 def day_number(moment: Moment) -> int:
     """The day since 1970 of a moment."""
     return moment // moments.DAY
+
+
+def hurried(visit: Visit, end: Moment) -> Visit:
+    """The visit with all its times drawn into the minutes before its end."""
+    start = end - LENGTH
+    reports = tuple(
+        replace(
+            report,
+            ordered=start + 60,
+            collected=start + 120 + n,
+            reported=start + 240 + 20 * n,
+        )
+        for n, report in enumerate(visit.reports)
+    )
+    studies = tuple(
+        replace(study, done=end - 2 * MINUTE, reported=end - 20) for study in visit.studies
+    )
+    written = tuple(replace(line, written=start + 200) for line in visit.prescriptions)
+    return replace(visit, end=end - 10, reports=reports, studies=studies, prescriptions=written)

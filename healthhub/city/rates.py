@@ -50,3 +50,24 @@ class Rates:
 
 
 RATES = Rates()
+
+BY_HAND = Rates(
+    unknown_code=0.03,
+    bad_time=0.02,
+    correction=0.03,
+    correction_first=0.0,
+    wrong_patient=0.03,
+    resend_same=0.02,
+)
+"""Where people type more and machines check less."""
+
+PLATFORM = Rates(
+    unknown_code=0.02,
+    bad_time=0.015,
+    correction=0.03,
+    wrong_patient=0.02,
+    resend_same=0.01,
+    wrong_charset=0.006,
+    garbage=0.005,
+)
+"""An integration platform: it repeats, and mixes charsets up."""

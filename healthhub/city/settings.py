@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from healthhub.city.channels import Place, digest
 from healthhub.city.places import CITY
+from healthhub.city.systems import SYSTEMS
 
 INSTITUTIONS: dict[str, dict[str, str]] = {
     "hospital-a": {"title": f"{CITY}第一人民医院", "kind": "hospital"},
@@ -63,12 +65,21 @@ SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
-def settings() -> dict[str, Any]:
-    """The tables [institutions] and [sources] of a hub that receives the city."""
-    return {
-        "institutions": {code: dict(table) for code, table in INSTITUTIONS.items()},
-        "sources": {name: dict(table) for name, table in SOURCES.items()},
-    }
+def settings(place: Place | None = None) -> dict[str, Any]:
+    """The tables [institutions] and [sources] of a hub that receives the city. With a place they
+    say where folders and databases are and which tokens count; without, they name nothing that
+    the hub would have to go and fetch."""
+    institutions = {code: dict(table) for code, table in INSTITUTIONS.items()}
+    sources = {name: dict(table) for name, table in SOURCES.items()}
+    for system in SYSTEMS:
+        about = system.about
+        institutions.setdefault(about.institution, about.institution_table())
+        sources[system.source] = about.source_table()
+        if place is not None:
+            sources[system.source] |= system.channel.settings(system.source, place)
+    if place is not None:
+        sources["partner"]["token_sha256"] = digest(place.tokens["partner"])
+    return {"institutions": institutions, "sources": sources}
 
 
 def as_toml(tables: dict[str, Any]) -> str:

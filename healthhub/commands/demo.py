@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
@@ -23,13 +24,15 @@ import psycopg
 
 from healthhub import city, clock, keep, postgres, settings
 from healthhub.city import demonstration
+from healthhub.city.channels import Place
 from healthhub.city.demonstration import Credentials
+from healthhub.city.fetched import Fetched
 from healthhub.city.live import Live
-from healthhub.city.sender import Tally, send
+from healthhub.city.sender import Address, Tally, Wires
 from healthhub.errors import HubError, SettingError
 from healthhub.model.message import State
 
-HELP = "start a hub, invent a city, send its feeds over MLLP, then keep a trickle going"
+HELP = "start a hub, invent a city, send its feeds by their own ways, then keep a trickle going"
 PAGES, MLLP = 8080, 2575
 START_SECONDS = 120
 STEADY_SECONDS = 180
@@ -68,22 +71,26 @@ def _demonstrate(args: argparse.Namespace, folder: Path) -> int:
     story = _story(args, folder)
     ports = _ports(args.port)
     credentials = Credentials(f"http://127.0.0.1:{ports[0]}", ports[1])
-    _settings(folder, ports, credentials)
-    with _hub(folder) as hub:
-        return _show(story, folder, credentials, hub, once=args.once)
+    place = Place(folder, credentials.tokens)
+    _settings(place, ports)
+    wires = Wires(Address(credentials.pages, "127.0.0.1", ports[1]), place)
+    with contextlib.closing(wires), _hub(folder) as hub:
+        return _show(story, wires, credentials, hub, folder, once=args.once)
 
 
 def _show(
     story: city.Story,
-    folder: Path,
+    wires: Wires,
     credentials: Credentials,
     hub: subprocess.Popen[bytes],
+    folder: Path,
     *,
     once: bool,
 ) -> int:
     base, mllp = credentials.pages, credentials.mllp_port
     _wait(base, mllp, hub, folder)
-    with postgres.running(settings.load()) as dsn:
+    loaded = settings.load()
+    with postgres.running(loaded) as dsn:
         credentials.issue(dsn)
         path = credentials.write(folder)
         print(f"pages {base}   FHIR {base}/fhir   MLLP 127.0.0.1:{mllp}")
@@ -91,15 +98,15 @@ def _show(
             print(f"account {account.name} ({account.role}): {account.password}")
         print(f"credentials: {path}", flush=True)
         with _Progress(dsn, story) as progress:
-            asyncio.run(send("127.0.0.1", mllp, story.messages(), progress.tell))
-            progress.settle()
+            asyncio.run(wires.history(story.messages(), progress.tell))
+            progress.settle(Fetched(loaded, wires))
         record = demonstration.record_of(credentials, story.named().name)
         credentials.write(folder)
         print(f"record of {story.named().name}: {record}")
     print(f"READY {base}", flush=True)
     if not once:
         print("live events go on; Ctrl-C ends all", flush=True)
-        _trickle(story, mllp, hub)
+        _trickle(story, wires, hub)
     return 0
 
 
@@ -164,10 +171,9 @@ def _free(wanted: int, what: str) -> int:
     )
 
 
-def _settings(folder: Path, ports: tuple[int, int], credentials: Credentials) -> None:
+def _settings(place: Place, ports: tuple[int, int]) -> None:
     """Write the settings that this process and the hub both read."""
-    tables = city.settings()
-    tables["sources"]["partner"]["token_sha256"] = credentials.partner_digest
+    folder, tables = place.folder, city.settings(place)
     head = {"data_dir": str(folder), "port": ports[0], "mllp": {"port": ports[1]}}
     path = folder / "healthhub.toml"
     path.touch(mode=0o600)
@@ -231,21 +237,25 @@ class _Progress:
         if time.monotonic() - self._last >= 2:
             self._line(self._stored())
 
-    def settle(self) -> None:
-        """Wait until the workers have taken in all that was sent."""
+    def settle(self, fetched: Fetched) -> None:
+        """Wait until the hub has fetched and taken in all that was sent."""
         moved, seen = time.monotonic(), -1
         while True:
             counts = keep.counts(self._connection).by_state
             waiting = counts[State.PENDING] + counts[State.RETRY]
             done = sum(counts.values()) - waiting
-            if not waiting:
+            unread = fetched.waiting(self._connection)
+            if not waiting and not unread:
                 self._line(done)
                 print(f"  parked {counts[State.PARKED]:,}, rejected {counts[State.REJECTED]:,}")
                 return
             if done != seen:
                 moved, seen = time.monotonic(), done
             elif time.monotonic() - moved > STEADY_SECONDS:
-                raise HubError("the workers stand still; hub.log in the data folder says why")
+                what = (
+                    f"nothing more is read of {unread}" if unread else "the workers stand still"
+                )
+                raise HubError(f"{what}; hub.log in the data folder says why")
             if time.monotonic() - self._last >= 2:
                 self._line(done)
             time.sleep(0.2)
@@ -265,12 +275,12 @@ class _Progress:
         )
 
 
-def _trickle(story: city.Story, mllp: int, hub: subprocess.Popen[bytes]) -> None:
+def _trickle(story: city.Story, wires: Wires, hub: subprocess.Popen[bytes]) -> None:
     """Visits as they happen: one every ten seconds or so, until Ctrl-C or the hub's end."""
     live = Live(story)
     while hub.poll() is None:
         now = clock.now()
-        asyncio.run(send("127.0.0.1", mllp, live.visit(now), lambda _: None))
+        asyncio.run(wires.live(live.visit(now)))
         time.sleep(10)
     raise HubError("the hub has ended by itself; hub.log in the data folder says why")
 

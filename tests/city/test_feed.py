@@ -1,4 +1,4 @@
-"""The feeds: the same for the same seed, in order of time, in their dialects' charsets."""
+"""The HL7 v2 feeds: the same for the same seed, in order of time, in their dialects' charsets."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from healthhub.city import moments, order
 from healthhub.city.live import Live
 from healthhub.city.sent import Sent
 from healthhub.city.settings import SOURCES
+from healthhub.city.systems import SYSTEMS
 from healthhub.city.writing import write
 from healthhub.receive.files import messages as read_back
 from healthhub.settings import Settings
@@ -25,7 +26,7 @@ from healthhub.settings import Settings
 
 @pytest.fixture(scope="module")
 def story() -> city.Story:
-    return city.Story(300, 5, 2)
+    return city.Story(300, 5, 2, systems=())
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_names_of_two_characters_are_padded_at_b(sent: list[Sent]) -> None:
 
 
 def test_every_kind_of_error_is_planted_at_about_its_rate(story: city.Story) -> None:
-    many = city.Story(1500, 8, 2)
+    many = city.Story(1500, 8, 2, systems=())
     counted = Counter(s.planted for s in many.messages())
     for error in (
         "unknown-code bad-time default-birth typo parents-number resend-same resend-renumbered "
@@ -125,7 +126,7 @@ def test_every_kind_of_error_is_planted_at_about_its_rate(story: city.Story) -> 
     assert 0.0004 < counted["garbage"] / total < 0.002
     reports = sum(many.tally[f"reports.{house}"] for house in "abc")
     assert 0.003 < counted["unknown-code"] / reports < 0.01
-    assert set(city.settings()["sources"]) == set(SOURCES)
+    assert set(city.settings()["sources"]) == set(SOURCES) | {s.source for s in SYSTEMS}
 
 
 def test_the_named_resident_is_seen_at_both_hospitals(
@@ -156,6 +157,11 @@ def test_the_files_and_the_truth_beside_them_agree(tmp_path: Path) -> None:
     ]
     assert len(people) == counts["people"] == 80
     assert sum(e["error"] == "garbage" for e in errors) == counts["garbage"]
+    assert [e["source"] for e in errors if e["error"] == "silent"] == ["township-q"]
+    for system in SYSTEMS:
+        found = [p for p in (tmp_path / "feeds" / system.source).rglob("*") if p.is_file()]
+        assert found, system.source
+        whole += b"".join(path.read_bytes() for path in found if path.suffix != ".xlsx")
     assert json.loads((tmp_path / "counts.json").read_text()) == counts
     for person in people:
         for patient in person["patients"]:
