@@ -60,6 +60,8 @@ def read(raw: bytes, charset: str) -> Document:
             if inner is None:
                 break
             document = inner
+        elif (inner := _from_body(document)) is not None:
+            document = inner
         else:
             break
     return Document(
@@ -178,6 +180,23 @@ def _from_envelope(outer: Document) -> tuple[str, Document]:
         layer = _written(outer.data, message, lead + skip)
         lead += skip
     return action, _plain(inner[lead:], "utf-8", layers=(*outer.layers, layer))
+
+
+def _from_body(outer: Document) -> Document | None:
+    """The message that a vendor's frame of header and body carries as text; None if it is none."""
+    body = outer.root.child("body")
+    if body is None or body.children or outer.root.child("header") is None:
+        return None
+    text = body.text
+    if not text.lstrip().startswith("<"):
+        return None
+    inner = text.encode("utf-8", "surrogatepass")
+    lead = len(inner) - len(inner.lstrip())
+    head = _DECLARATION.match(text.lstrip())
+    lead += len(head[0].encode("utf-8")) if head else 0
+    return _plain(
+        inner[lead:], "utf-8", layers=(*outer.layers, _written(outer.data, body, lead))
+    )
 
 
 def _inside(outer: Document, root: Node) -> Document:

@@ -15,7 +15,7 @@ from healthhub.model.message import Envelope
 _NATION = "2.16.156.10011."
 _PATIENTS = tuple(_NATION + tail for tail in ("2.5.1.4", "1.2", "1.13", "1.12", "1.11", "1.10"))
 """Roots of numbers that stand for the person at the source, the steadiest first."""
-_OWN_PATIENT = ("patId", "patientId", "perId", "PatientId", "患者ID", "就诊ID")
+_OWN_PATIENT = ("patId", "patientId", "perId", "PatientId", "childCode", "患者ID", "就诊ID")
 _OWN_NUMBERS = frozenset(
     (
         "admNo",
@@ -26,6 +26,7 @@ _OWN_NUMBERS = frozenset(
         "specimenId",
         "barCd",
         "orderId",
+        "recordId",
     )
 )
 _INTERACTION = re.compile(r"[A-Z]{4}_(?:IN|MT|HD)\w+")

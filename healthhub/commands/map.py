@@ -14,6 +14,7 @@ from healthhub.adapter_api.tables import SheetReader
 from healthhub.convert import Converter, Explained, coverage
 from healthhub.convert.samples import (
     RECEIVED,
+    VIEWS,
     Sample,
     SampleSource,
     differences,
@@ -142,7 +143,7 @@ def _test(library: Library, names: Sequence[str], *, accept: bool) -> int:
 
 
 def _try(library: Library, file: Path, mapping: str, charset: str | None) -> int:
-    if not file.is_file():
+    if not file.is_file() and not (file.is_dir() and file.suffix == VIEWS):
         raise HubError(f"there is no file {file}; name one that holds messages")
     charset = charset or Sample(file).charset
     for line in _wrong(library, mapping):

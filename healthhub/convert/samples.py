@@ -16,12 +16,15 @@ import orjson
 from healthhub.adapter_api import BadMessage, find
 from healthhub.adapter_api.tables import SheetReader
 from healthhub.convert.converter import Converter
+from healthhub.convert.families import families
 from healthhub.convert.sheets import Cutter, Refused
 from healthhub.mapping.library import Library
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted
 
 SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx")
+VIEWS = ".views"
+"""A folder that holds a CSV for each of some views, which are read together as a poll does."""
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
 """The time of receipt in samples, so that outcomes do not change from day to day."""
 
@@ -62,7 +65,11 @@ class Sample:
 def samples(library: Library, mapping: str) -> list[Sample]:
     """The samples of a mapping."""
     folder = library.folder / mapping / "samples"
-    return [Sample(path) for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
+    return [
+        Sample(path)
+        for path in sorted(folder.glob("*"))
+        if path.suffix in SUFFIXES or (path.suffix == VIEWS and path.is_dir())
+    ]
 
 
 def raws(library: Library, mapping: str, sample: Sample) -> list[bytes | Refused]:
@@ -72,11 +79,15 @@ def raws(library: Library, mapping: str, sample: Sample) -> list[bytes | Refused
         return [sample.path.read_bytes()]
     source = SampleSource(mapping, sample.charset)
     cutter = Cutter(library.definition(mapping).tables, source.zone)
-    found: list[bytes | Refused] = []
-    for cut in cutter.sheets(adapter.sheets(sample.path, source), sample.path.name):
-        whole = cut if isinstance(cut, Refused) else cutter.revised(cut, 1, None, back=False)
-        found.append(whole)
-    return found
+    whole = sample.path.suffix == VIEWS
+    files = sorted(sample.path.glob("*.csv")) if whole else [sample.path]
+    cuts = [
+        cut for file in files for cut in cutter.sheets(adapter.sheets(file, source), file.name)
+    ]
+    return [
+        cut if isinstance(cut, Refused) else cutter.revised(cut, 1, None, back=False)
+        for cut in (families(cutter.columns, cuts) if whole else cuts)
+    ]
 
 
 def outcome(library: Library, mapping: str, sample: Sample) -> bytes:

@@ -205,3 +205,38 @@ def test_a_file_is_one_document_whatever_its_lines_begin_with(tmp_path: Path) ->
         long.truncate(MOST_TEXT + 1)
     with pytest.raises(TooLarge, match=r"b\.xml"):
         list(files.messages([tmp_path / "b.xml"], ADAPTER))
+
+
+def test_a_frame_of_header_and_body_is_opened_and_its_bytes_are_still_found() -> None:
+    """Immunisation systems frame their message as text, in CDATA inside an escaped envelope."""
+    inner = "<vaccinationInfo><child><childCode>4290-1</childCode></child></vaccinationInfo>"
+    frame = (
+        "<req><header><cmd>upload</cmd></header><body><![CDATA[  "
+        '<?xml version="1.0" encoding="GBK"?>' + inner + "]]></body></req>"
+    )
+    bare, wrapped = frame.encode(), _enveloped(frame.encode(), escape)
+    assert ADAPTER.read(bare, FEED).kind == "XML^vaccinationInfo"
+    assert ADAPTER.read(wrapped, FEED).kind == "XML^DocumentRegistryAdd"
+    for raw in (bare, wrapped):
+        assert ADAPTER.envelope(raw, FEED).patient == "4290-1"
+        told = converter("cdc-immunisation").explain(1, raw, RECEIVED)
+        [number] = [e for e in told if e.element == "identifier[0].value"]
+        [(start, end)] = number.spans
+        assert raw[start:end] == b"4290-1"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "<req><header/><body>plain words</body></req>",
+        "<req><body><![CDATA[<a/>]]></body></req>",
+        "<req><header/><body><data/></body></req>",
+    ],
+)
+def test_what_is_no_frame_stays_as_it_is(frame: str) -> None:
+    assert ADAPTER.envelope(frame.encode(), FEED).kind == "XML^req"
+
+
+def test_a_frame_whose_text_is_no_xml_is_refused_with_its_place() -> None:
+    with pytest.raises(BadMessage, match="no well-formed XML"):
+        ADAPTER.read(b"<req><header/><body><![CDATA[<a><b></a>]]></body></req>", FEED)

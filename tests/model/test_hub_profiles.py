@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -169,6 +170,45 @@ def test_what_a_mapping_yields_meets_the_profiles(mapping: str) -> None:
         "hub-practitioner",
         "hub-medication-request",
     }
+
+
+OTHERS = (
+    "cdc-immunisation",
+    "exam-vehicle",
+    "blood-station",
+    "emergency-120",
+    "insurance-settlement",
+    "drug-distribution",
+)
+
+
+def extensions(value: Any) -> Iterator[str]:
+    """The addresses of all extensions in a body, but for the parts of one."""
+    if isinstance(value, dict):
+        for key, each in cast(Body, value).items():
+            if key in ("extension", "modifierExtension"):
+                yield from (one["url"] for one in each if "/" in one["url"])
+            yield from extensions(each)
+    elif isinstance(value, list):
+        for each in cast(list[Any], value):
+            yield from extensions(each)
+
+
+@pytest.mark.parametrize("mapping", OTHERS)
+def test_what_other_systems_send_meets_the_profiles_and_its_extensions_are_defined(
+    mapping: str,
+) -> None:
+    judged = 0
+    for path in sorted((MAPPINGS / mapping / "samples").glob("*.json")):
+        for body in json.loads(path.read_text(encoding="utf-8"))["resources"]:
+            body.pop("_draft")
+            for url in extensions(body):
+                assert KNOWN.profile(url) is not None, url
+            profile = profile_of(body)
+            if profile is not None:
+                judged += 1
+                assert faults(body, profile) == [], (path.name, body)
+    assert judged > 5
 
 
 def test_what_a_small_city_sends_meets_the_profiles() -> None:
