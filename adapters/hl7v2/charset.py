@@ -34,6 +34,7 @@ _SPELLINGS = {
     **{f"8859/{part}": f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 15)},
 }
 """Table 0211 and what Chinese hospitals write instead; GB18030 covers GBK and GB2312."""
+_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
 _NOISE = re.compile(r"[\s_.-]+")
 
 
@@ -63,16 +64,23 @@ def default(name: str) -> str:
 
 
 def decode(raw: bytes, start: int, header: bytes, fallback: str) -> tuple[str, str]:
-    """The message's text and the codec that read it, strictly: no byte is lost or guessed."""
+    """The message's text and the codec that read it, strictly: no byte is lost or guessed.
+
+    Chinese in UTF-8 can pass for GBK, and is then another text: where MSH-18 names GBK, bytes
+    that are UTF-8 throughout are read so.
+    """
     codec = declared(header, header[3:4])
+    body = raw[start:]
+    if codec == "gb18030" and (text := _as_utf8(body)) is not None:
+        return text, "utf-8"
     if codec is not None:
         try:
-            return raw[start:].decode(codec), codec
+            return body.decode(codec), codec
         except UnicodeDecodeError:
             pass
     codec = default(fallback)
     try:
-        return raw[start:].decode(codec), codec
+        return body.decode(codec), codec
     except UnicodeDecodeError as error:
         place = f"byte {start + error.start + 1}"
         raise BadMessage(
@@ -81,3 +89,24 @@ def decode(raw: bytes, start: int, header: bytes, fallback: str) -> tuple[str, s
             condition="102",
             place=place,
         ) from None
+
+
+def _as_utf8(body: bytes) -> str | None:
+    """The text, if all of it is UTF-8 and some of it Chinese."""
+    if _CHINESE.search(body) is None:
+        return None
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def mislabelled(text: str, codec: str) -> tuple[tuple[str, str], ...]:
+    """The remark on a message (as it was decoded) whose MSH-18 names another charset than its
+    bytes are in; none where the label is right or missing."""
+    header = re.split(r"[\r\n]", text[:4096], maxsplit=1)[0].encode("utf-8")
+    named = declared(header, header[3:4])
+    if named is None or named == codec or text.isascii():
+        return ()
+    detail = f"MSH-18 names {named}, but the bytes are {codec} and were read so; correct MSH-18"
+    return (("wrong-charset", detail),)

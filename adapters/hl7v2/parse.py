@@ -130,7 +130,13 @@ def record(parsed: Parsed) -> Record:
         for index, (start, end) in enumerate(parsed.bounds)
     )
     processing = clean(part(segments[0].field(11), 0, 1, 1)) or ""
-    return Record(_kind(segments), segments, parsed.codec, processing.upper())
+    return Record(
+        _kind(segments),
+        segments,
+        parsed.codec,
+        processing.upper(),
+        mended=charset.mislabelled(text, parsed.codec),
+    )
 
 
 def _kind(segments: tuple[Segment, ...]) -> str:

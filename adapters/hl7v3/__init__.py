@@ -11,6 +11,8 @@ from healthhub.adapter_api import BadMessage, Feed, Outcome
 from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.model.message import Envelope
 
+_PARTED = "attributes ran together and were parted by a blank; correct what builds the XML"
+
 
 class Hl7v3:
     """healthhub.adapter_api.Adapter for XML; ``cda`` is the same for a source that sends
@@ -40,9 +42,11 @@ class Hl7v3:
     def read(self, raw: bytes, feed: Feed) -> Record:
         """The innermost document's root; see adapters.hl7v3.document and element."""
         found = document.read(raw, feed.charset)
-        mended = (
-            "attributes ran together and were parted by a blank; correct what builds the XML"
-        )
+        mended: list[tuple[str, str]] = []
+        if found.repaired:
+            mended.append(("repaired", _PARTED))
+        if found.mislabelled:
+            mended.append(("wrong-charset", found.mislabelled))
         return Record(
             envelope.kind(found),
             (Element(found.root),),
@@ -52,7 +56,7 @@ class Hl7v3:
             asks=found.root.name in envelope.QUESTIONS,
             valued=lambda: locate.valued(found),
             original=found.original,
-            mended=(("repaired", mended),) if found.repaired else (),
+            mended=tuple(mended),
         )
 
     def locate(self, raw: bytes, feed: Feed, place: Place) -> Span:

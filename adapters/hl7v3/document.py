@@ -16,6 +16,7 @@ _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _RUN_TOGETHER = re.compile(rb"""(=\s*"[^"<>]*")(?=[A-Za-z_])""")
 _TAG = re.compile(rb"<[A-Za-z][^<>]*>")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
+_CHINESE_UTF8 = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
 CHINESE = ("gb2312", "gbk", "gb18030", "hz", "cp936")
 WRAPPERS = 4
 """Wrappings inside one another at most: a SOAP envelope, a message, a document."""
@@ -24,7 +25,8 @@ WRAPPERS = 4
 @dataclass(frozen=True, slots=True)
 class Document:
     """What was found: the elements of the innermost document (the root first), the action that
-    the SOAP operation was called with, the wrappings from the outside in, and its own bytes as its maker wrote them."""
+    the SOAP operation was called with, the wrappings from the outside in, and its own bytes as its maker wrote them.
+    ``mislabelled`` tells of a declared charset that the bytes are not in."""
 
     nodes: list[Node]
     data: bytes
@@ -32,6 +34,7 @@ class Document:
     layers: tuple[Layer, ...] = ()
     repaired: bool = False
     original: bytes = b""
+    mislabelled: str = ""
 
     @property
     def root(self) -> Node:
@@ -50,9 +53,10 @@ def read(raw: bytes, charset: str) -> Document:
     if not raw.strip():
         raise BadMessage("the message is empty; send an XML document", place="byte 1")
     document = _plain(raw, charset)
-    action = ""
+    action = mislabelled = ""
     for _ in range(WRAPPERS):
         root = document.root
+        mislabelled = mislabelled or document.mislabelled
         if root.name == "Envelope":
             action, document = _from_envelope(document)
         elif root.name.startswith("RCMR_IN000002"):
@@ -71,15 +75,16 @@ def read(raw: bytes, charset: str) -> Document:
         document.layers,
         document.repaired,
         document.original,
+        mislabelled or document.mislabelled,
     )
 
 
 def _plain(raw: bytes, charset: str, *, layers: tuple[Layer, ...] = ()) -> Document:
     """XML that is not wrapped: in UTF-8, or made so; parsed strictly, then after a repair."""
-    data, recoded = _utf8(raw, charset)
+    data, recoded, mislabelled = _utf8(raw, charset)
     found = (*layers, *recoded)
     try:
-        return Document(parse(data), data, layers=found, original=raw)
+        return Document(parse(data), data, layers=found, original=raw, mislabelled=mislabelled)
     except BadMessage:
         mended, positions = _mended(data)
         if not positions:
@@ -90,14 +95,17 @@ def _plain(raw: bytes, charset: str, *, layers: tuple[Layer, ...] = ()) -> Docum
             layers=(*found, Blanked(positions)),
             repaired=True,
             original=raw,
+            mislabelled=mislabelled,
         )
 
 
-def _utf8(raw: bytes, charset: str) -> tuple[bytes, tuple[Layer, ...]]:
-    """The bytes in UTF-8. The declared charset counts, then the source's; a declaration that
-    the bytes do not keep to is not believed (UTF-8 declared, GB18030 sent)."""
+def _utf8(raw: bytes, charset: str) -> tuple[bytes, tuple[Layer, ...], str]:
+    """The bytes in UTF-8, and what is to be said of their declaration. The declared charset
+    counts, then the source's; a declaration that the bytes do not keep to is not believed
+    (UTF-8 declared, GB18030 sent; GBK declared, and all of it is UTF-8)."""
     declared = _DECLARED.match(raw[:256])
     named = declared[1].decode("ascii").lower() if declared else ""
+    wanted = ""
     if raw[:2] in _WIDE:
         codecs = ["utf-16-le" if raw[:2] == _WIDE[0] else "utf-16-be"]
         start = 2
@@ -105,29 +113,41 @@ def _utf8(raw: bytes, charset: str) -> tuple[bytes, tuple[Layer, ...]]:
         start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
         wanted = "gb18030" if named in CHINESE else named or charset
         codecs = [wanted, "utf-8", charset, "gb18030"]
+        if wanted == "gb18030" and _CHINESE_UTF8.search(raw):
+            codecs.insert(0, "utf-8")  # Chinese in UTF-8 can pass for GBK, as another text
     for codec in dict.fromkeys(codecs):
         try:
             text = raw[start:].decode(codec)
         except (UnicodeDecodeError, LookupError):
             continue
-        plain = codec.lower().replace("_", "-") in ("utf-8", "utf8", "us-ascii", "ascii")
-        if plain and named in ("", "utf-8", "utf8", "us-ascii", "ascii"):
-            return (
-                (raw, ())
-                if not start
-                else (raw[start:], (Recoded(raw[start:], "utf-8", start),))
-            )
+        other = bool(named and wanted) and _plain_name(codec) != _plain_name(wanted)
+        said = (
+            f"the document declares {named}, but its bytes are {codec} and were read so; "
+            "correct the declaration"
+            if other and not text.isascii()
+            else ""
+        )
+        if _plain_name(codec) == "utf-8" and _plain_name(named) in ("", "utf-8"):
+            if not start:
+                return raw, (), said
+            return raw[start:], (Recoded(raw[start:], "utf-8", start),), said
         head = _DECLARATION.match(text)
         before = head[0] if head else ""
         inner = text[len(before) :].encode("utf-8", "surrogatepass")
         at = start + len(before.encode(codec))
-        return inner, (Recoded(inner, codec, at),)
+        return inner, (Recoded(inner, codec, at),), said
     raise BadMessage(
         f"the bytes are neither {codecs[0]} nor UTF-8 nor GB18030; declare the charset that is "
         "sent",
         condition="102",
         place="byte 1",
     )
+
+
+def _plain_name(charset: str) -> str:
+    """The name of a charset; of ASCII, that of UTF-8, which holds it."""
+    name = charset.lower().replace("_", "-")
+    return "utf-8" if name in ("utf8", "us-ascii", "ascii") else name
 
 
 def _mended(data: bytes) -> tuple[bytes, list[int]]:

@@ -13,6 +13,16 @@ from healthhub.adapter_api.text import NULL, escape
 from healthhub.model.message import Envelope
 
 STATE = "_state"
+_LOST = ("\ufffd", "锟斤拷")
+"""What is left of characters that were read in a wrong charset: the sign for a lost one, and three
+that it becomes when it is written as UTF-8 and read as GBK."""
+_UNREADABLE = (
+    (
+        "wrong-charset",
+        "characters were lost before the row came here: it was read in a charset that it is not "
+        "in; correct the charset at the source, or of this source",
+    ),
+)
 
 
 class Tabular:
@@ -49,7 +59,10 @@ class Tabular:
             if line.gone:
                 cells[STATE] = tables.GONE
             rows.append(Row.of(line.table, cells, index))
-        return Record(_kind(head), tuple(rows), at=head.at)
+        lost = any(
+            sign in cell for row in rows for cell in row.cells.values() for sign in _LOST
+        )
+        return Record(_kind(head), tuple(rows), at=head.at, mended=_UNREADABLE if lost else ())
 
     def locate(self, raw: bytes, feed: Feed, place: Place) -> Span:
         """See adapters.tabular.locate."""

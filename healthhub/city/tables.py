@@ -106,11 +106,17 @@ class ViewsWriter:
         self._base.execute(
             f"insert into {sent.kind} ({columns}) values ({marks}) on conflict do update "  # noqa: S608 - names of our own
             f"set {news} where excluded.{view.changed} > {sent.kind}.{view.changed}",
-            [cells.get(column, "") for column in view.columns],
+            [self._written(cells.get(column, "")) for column in view.columns],
         )
         self._count += 1
         if self._count % ROWS == 0:
             self.flush()
+
+    def _written(self, value: object) -> object:
+        """Chinese text as the bytes that it is in the database's own charset."""
+        if not isinstance(value, str) or value.isascii():
+            return value
+        return value.encode(self._charset)
 
     def flush(self) -> None:
         """Make what was put visible."""

@@ -74,7 +74,8 @@ class Poller:
             first = "" if self._database.views else next(plain, "")
             called = self._database.views.get(name, first)
             if called:
-                found[name] = views.view(source, columns, called)
+                charset = self._taker.source.charset
+                found[name] = views.view(source, columns, called, charset)
         return found
 
     def _due(self, conn: psycopg.Connection, view: View) -> bool:

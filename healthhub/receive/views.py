@@ -69,6 +69,20 @@ class View:
     columns: Columns
     selectable: sa.Table
     named: Mapping[str, sa.Column[Any]]
+    charset: str = "utf-8"
+
+    def read(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row with text where a column of text came as bytes: so a database hands out what
+        it does not know the charset of (a column of MySQL in binary, bytes that SQLite holds)."""
+        return {
+            name: decoded(value, self.charset)
+            if isinstance(value, bytes) and isinstance(self._type(name), sa.String)
+            else value
+            for name, value in row.items()
+        }
+
+    def _type(self, name: str) -> Any:
+        return self.selectable.columns[name].type
 
     @property
     def table(self) -> Table:
@@ -81,7 +95,9 @@ class View:
         return self.named.get(self.table.changed or self.table.at)
 
 
-def view(connection: sa.Connection, columns: Columns, name: str) -> View:
+def view(
+    connection: sa.Connection, columns: Columns, name: str, charset: str = "utf-8"
+) -> View:
     """The view of a table; a SettingError when it is not there or lacks a column."""
     schema, _, plain_name = name.rpartition(".")
     try:
@@ -104,7 +120,7 @@ def view(connection: sa.Connection, columns: Columns, name: str) -> View:
             f"`columns` of table {table.name} in the mapping",
             expression=f"database.views.{table.name}",
         )
-    return View(columns, found, named)
+    return View(columns, found, named, charset)
 
 
 def rows(
@@ -116,7 +132,7 @@ def rows(
         if since is not None:
             statement = statement.where(of.change >= since)
         statement = statement.order_by(of.change)
-    yield from _streamed(connection, statement, batch)
+    yield from _streamed(connection, of, statement, batch)
 
 
 def every_row(
@@ -124,7 +140,7 @@ def every_row(
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
     """All rows, those without a time of change too, in the order of their keys."""
     order = [of.named[column] for column in of.table.key]
-    yield from _streamed(connection, sa.select(of.selectable).order_by(*order), batch)
+    yield from _streamed(connection, of, sa.select(of.selectable).order_by(*order), batch)
 
 
 def matching(
@@ -150,17 +166,26 @@ def matching(
             )
         )
         statement = sa.select(of.selectable).where(where).order_by(*order)
-        found += [row._asdict() for row in connection.execute(statement)]
+        found += [of.read(row._asdict()) for row in connection.execute(statement)]
     return found
 
 
 def _streamed(
-    connection: sa.Connection, statement: sa.Select[Any], batch: int
+    connection: sa.Connection, of: View, statement: sa.Select[Any], batch: int
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
     result = connection.execution_options(yield_per=batch).execute(statement)
     with contextlib.closing(result):
         for part in result.mappings().partitions(batch):
-            yield [dict(row) for row in part]
+            yield [of.read(dict(row)) for row in part]
+
+
+def decoded(raw: bytes, charset: str) -> str:
+    """Text that came as bytes: UTF-8 if all of it is, as of files; else in the source's charset.
+    What is in neither is marked (U+FFFD), and the adapter remarks upon it."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode(charset, "replace")
 
 
 def text(value: Any) -> str:

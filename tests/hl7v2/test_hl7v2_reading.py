@@ -78,6 +78,30 @@ def test_a_wrong_msh_18_gives_way_to_the_charset_of_the_source(gbk: Feed) -> Non
     assert (record.charset, record.segments[1].field(5)) == ("gb18030", NAME)
 
 
+@pytest.mark.parametrize(
+    ("field18", "codec", "told"),
+    [
+        ("UNICODE UTF-8", "utf-8", False),
+        ("UNICODE UTF-8", "gb18030", True),
+        ("GBK", "utf-8", True),
+        ("GB 18030-2000", "gb18030", False),
+        ("", "gb18030", False),
+    ],
+)
+def test_a_charset_that_the_bytes_are_not_in_is_remarked_upon(
+    field18: str, codec: str, told: bool, gbk: Feed
+) -> None:
+    raw = f"{HEAD}||||||{field18}\rPID|1||P||{NAME}".encode(codec)
+    record = ADAPTER.read(raw, gbk)
+    assert record.segments[1].field(5) == NAME
+    assert [code for code, _ in record.mended] == ["wrong-charset"] * told
+
+
+def test_a_label_that_nothing_hangs_on_is_not_remarked_upon(gbk: Feed) -> None:
+    raw = f"{HEAD}||||||UNICODE UTF-8\rPID|1||P||LIN^HAI".encode()
+    assert ADAPTER.read(raw, gbk).mended == ()
+
+
 def test_trail_bytes_of_gbk_that_look_like_delimiters_are_not(gbk: Feed) -> None:
     tricky = "亅厊卄弢"
     assert b"|" in "亅".encode("gbk")

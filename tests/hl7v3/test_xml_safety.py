@@ -117,6 +117,7 @@ WRAPPED = {
     "byte order mark": lambda raw: b"\xef\xbb\xbf" + raw,
     "GB18030 declared": lambda raw: raw.decode().replace("UTF-8", "GB18030").encode("gb18030"),
     "GBK sent as UTF-8": lambda raw: raw.decode().encode("gbk"),
+    "UTF-8 sent as GBK": lambda raw: raw.decode().replace("UTF-8", "GBK").encode(),
     "UTF-16": lambda raw: raw.decode().replace("UTF-8", "UTF-16").encode("utf-16"),
     "escaped in SOAP": lambda raw: _enveloped(raw, escape),
     "CDATA in SOAP": lambda raw: _enveloped(raw, "cdata"),
@@ -132,6 +133,13 @@ def test_a_document_says_the_same_however_it_is_wrapped(way: str) -> None:
     expected = {d.id: d.body for d in convert(plain).drafts if d.type != "Binary"}
     converted = convert(WRAPPED[way](plain))
     assert {d.id: d.body for d in converted.drafts if d.type != "Binary"} == expected
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+def test_a_charset_that_the_document_is_not_in_is_remarked_upon(way: str) -> None:
+    converted = convert(WRAPPED[way](FILLED["c0007-laboratory"]()))
+    told = [f.code for f in converted.findings if f.code == "wrong-charset"]
+    assert told == ["wrong-charset"] * ("sent as" in way)
 
 
 @pytest.mark.parametrize("way", WRAPPED)

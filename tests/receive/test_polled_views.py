@@ -94,7 +94,14 @@ def hospital(
 class Polled:
     """A hub that polls the hospital once at a time."""
 
-    def __init__(self, conn: psycopg.Connection, folder: Path, url: str, **more: Any) -> None:
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        folder: Path,
+        url: str,
+        charset: str = "utf-8",
+        **more: Any,
+    ) -> None:
         self.conn = conn
         settings = Settings.model_validate(
             {
@@ -105,6 +112,7 @@ class Polled:
                         "institution": "c",
                         "adapter": "tabular",
                         "mapping": "clinic",
+                        "charset": charset,
                         "database": {"url": url, "batch": 3, **more},
                     }
                 },
@@ -409,3 +417,24 @@ def test_the_cursor_gives_back_what_it_was_given(value: Any) -> None:
     assert found == value
     if not isinstance(value, Decimal):
         assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw", "read"),
+    [
+        ("gb18030", "沈　岚".encode("gbk"), "沈　岚"),
+        ("gb18030", "沈岚".encode(), "沈岚"),
+        ("utf-8", "沈岚".encode(), "沈岚"),
+        ("utf-8", "沈岚".encode("gbk"), "���"),
+    ],
+)
+def test_text_that_comes_as_bytes_is_read_in_the_charset_of_the_source(
+    conn: psycopg.Connection, tmp_path: Path, charset: str, raw: bytes, read: str
+) -> None:
+    hospital = Hospital(f"sqlite:///{tmp_path}/his.db")
+    hospital.do("insert into p values ('1', :name, '19500101', '1', '20240301', '0')", name=raw)
+    polled = Polled(conn, mappings(tmp_path), hospital.url, charset=charset)
+    assert polled.poll() == (1, 0)
+    [(_, [row])] = polled.messages()
+    assert row.cells["name"] == read
+    hospital.close()

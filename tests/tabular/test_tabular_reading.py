@@ -234,3 +234,12 @@ def test_any_bytes_are_a_message_of_rows_or_none(raw: bytes) -> None:
     for ask in (adapter.envelope, adapter.read):
         refused = refusal(partial(ask, raw, Feed()))
         assert refused is None or refused.place
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"), [("周莲", False), ("周\ufffd", True), ("锟斤拷", True), ("", False)]
+)
+def test_characters_lost_on_the_way_are_remarked_upon(cell: str, told: bool) -> None:
+    raw = write(Head("PAT", ("1",), "1"), [RowLine("PAT", {"编号": "1", "姓名": cell})])
+    record = reader().read(raw, Feed())
+    assert [code for code, _ in record.mended] == ["wrong-charset"] * told
