@@ -35,7 +35,7 @@ log = logging.getLogger("healthhub.serve")
 
 
 def run(settings: Settings, parts: Iterable[str]) -> int:
-    """Run the parts (of ``web``, ``mllp``, ``worker``, ``poll``, ``bulk``, ``notify``) until a signal ends them; give 0."""
+    """Run the parts (of ``web``, ``mllp``, ``worker``, ``poll``, ``bulk``, ``notify``, ``watch``) until a signal ends them; give 0."""
     server = None if settings.dsn is not None else postgres.embedded(settings)
     with _signals() as (wake, stopping), _listening(settings) as web:
         children: list[Child] = []
@@ -78,7 +78,9 @@ def _children(
             children.append(Child(f"worker {number}", ("worker",), environ))
     if "poll" in parts and polling.declared(settings):
         children.append(Child("poll", ("poll",), environ))
-    children += [Child(part, (part,), environ) for part in ("bulk", "notify") if part in parts]
+    children += [
+        Child(part, (part,), environ) for part in ("bulk", "notify", "watch") if part in parts
+    ]
     if "mllp" in parts:
         port = {"HEALTHHUB_MLLP__PORT": str(_mllp_port(settings))}
         children.append(Child("mllp", ("mllp",), {**environ, **port}))

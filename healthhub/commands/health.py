@@ -11,8 +11,10 @@ import psycopg
 
 from healthhub import keep, postgres, settings
 from healthhub.bulk import jobs
+from healthhub.receive import polling
 from healthhub.settings import Settings
 from healthhub.subscriptions import table
+from healthhub.watch import process
 
 HELP = "say whether a part that runs here is well (status 0) or not (status 1)"
 SECONDS = 5.0
@@ -69,6 +71,16 @@ def notify(loaded: Settings) -> str:
     return _asking(loaded, table.APPLICATION, "no process of subscriptions")
 
 
+def watch(loaded: Settings) -> str:
+    """What is wrong with the process that watches; empty when it works or stands by."""
+    return _asking(loaded, process.APPLICATION, "no process that watches")
+
+
+def poll(loaded: Settings) -> str:
+    """What is wrong with the process that polls views and folders; empty when it works."""
+    return _asking(loaded, polling.APPLICATION, "no process that polls")
+
+
 def _asking(loaded: Settings, application: str, who: str) -> str:
     try:
         with (
@@ -81,7 +93,15 @@ def _asking(loaded: Settings, application: str, who: str) -> str:
         return f"the database does not answer ({type(error).__name__})"
 
 
-PARTS = {"web": web, "mllp": mllp, "worker": worker, "bulk": bulk, "notify": notify}
+PARTS = {
+    "web": web,
+    "mllp": mllp,
+    "worker": worker,
+    "poll": poll,
+    "bulk": bulk,
+    "notify": notify,
+    "watch": watch,
+}
 
 
 def _reachable(host: str) -> str:

@@ -32,5 +32,7 @@ def run(args: argparse.Namespace) -> int:
         from healthhub import main
 
         return main.serve(loaded, args.web_child)
-    parts = ("web",) if args.only else ("web", "mllp", "worker", "poll", "bulk", "notify")
+    parts = (
+        ("web",) if args.only else ("web", "mllp", "worker", "poll", "bulk", "notify", "watch")
+    )
     return supervisor.run(loaded, parts)

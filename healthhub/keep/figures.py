@@ -107,14 +107,19 @@ def ever(conn: Connection) -> dict[str, Figures]:
 
 
 def by_hour(
-    conn: Connection, hour: datetime, measure: str = "received", source: str = ""
+    conn: Connection,
+    hour: datetime,
+    measure: str = "received",
+    source: str = "",
+    until: datetime | None = None,
 ) -> dict[str, dict[datetime, int]]:
     """A measure of each source (or one) by the hour, from an hour on; empty hours are left out."""
     rows = conn.execute(
         """select source, hour, sum(n)::bigint from figure
             where hour >= %s and hour > '-infinity' and measure = %s
+              and hour < coalesce(%s::timestamptz, 'infinity')
               and (%s = '' or source = %s) group by 1, 2 having sum(n) > 0 order by 1, 2""",
-        (hour, measure, source, source),
+        (hour, measure, until, source, source),
     )
     found: dict[str, dict[datetime, int]] = defaultdict(dict)
     for name, at, n in rows:

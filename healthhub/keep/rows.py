@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import psycopg
 
@@ -238,8 +238,35 @@ def advance(conn: psycopg.Connection, source: str, table: str, at: Cursor) -> No
 
 
 def trouble(conn: psycopg.Connection, source: str, problem: str) -> None:
-    """Note what stands in the way of a source's views, or that nothing does any more."""
+    """Note what stands in the way of a source's views or folder, or that nothing does any
+    more. The row without a table says since when."""
     conn.execute(
-        "update source_cursor set problem = %s where source = %s and problem <> %s",
-        (problem, source, problem),
+        """update source_cursor set problem = %(problem)s,
+                  at = case when tab = '' and problem = '' then now() else at end
+            where source = %(source)s and problem <> %(problem)s""",
+        {"problem": problem, "source": source},
     )
+    if problem:
+        conn.execute(
+            """insert into source_cursor (source, tab, position, problem)
+               values (%s, '', '', %s) on conflict (source, tab) do nothing""",
+            (source, problem),
+        )
+
+
+def problems(conn: psycopg.Connection, patience: timedelta) -> dict[str, str]:
+    """What has stood in the way of polling a source for so long."""
+    found = conn.execute(
+        """select source, problem from source_cursor
+            where tab = '' and problem <> '' and at <= now() - %s""",
+        (patience,),
+    )
+    return dict(found.fetchall())
+
+
+def pending_since(conn: psycopg.Connection) -> datetime | None:
+    """Since when the first of the pending messages waits (a replay makes it wait anew)."""
+    found = conn.execute(
+        "select changed from message_state where state = 'pending' order by id limit 1"
+    ).fetchone()
+    return found[0] if found else None

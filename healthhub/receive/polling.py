@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,9 @@ from healthhub.settings import Settings
 
 log = logging.getLogger("healthhub.poll")
 
+APPLICATION = "healthhub poll"
 LONGEST_PAUSE = 600.0
+BEAT_SECONDS = 10.0
 Turn = Callable[[psycopg.Connection], object]
 
 
@@ -54,12 +57,40 @@ def run(settings: Settings, dsn: str) -> None:
     ]
     for thread in threads:
         thread.start()
+    beat = Beat(dsn)
     while not stop.wait(1):
+        beat.strike()
         dead = [thread.name for thread in threads if not thread.is_alive()]
         if dead:
             raise SystemExit(f"healthhub poll: the thread of {', '.join(dead)} has ended")
     for thread in threads:
         thread.join(5)  # what a killed turn had not committed is read again
+
+
+class Beat:
+    """A connection by which PostgreSQL, and ``healthhub health poll``, knows that it polls."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._conn: psycopg.Connection | None = None
+        self._struck = -BEAT_SECONDS
+
+    def strike(self) -> None:
+        """Ask for something now and then; while the store is away, try again."""
+        if time.monotonic() - self._struck < BEAT_SECONDS:
+            return
+        self._struck = time.monotonic()
+        try:
+            if self._conn is None:
+                self._conn = psycopg.connect(
+                    self._dsn,
+                    autocommit=True,
+                    connect_timeout=5,
+                    application_name=APPLICATION,
+                )
+            self._conn.execute("select 1")
+        except psycopg.Error:
+            self._conn = None
 
 
 def source(settings: Settings, name: str, dsn: str, stop: threading.Event) -> None:

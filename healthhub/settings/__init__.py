@@ -1,5 +1,6 @@
 """All settings: one TOML file and HEALTHHUB_* variables, typed, documented, checked at start."""
 
+from healthhub.settings.alarms import Alarms, Hook, SourceAlarms
 from healthhub.settings.loading import load
 from healthhub.settings.parts import Bulk, Mllp, Pipeline, Subscriptions, Web
 from healthhub.settings.sources import Database, Folder, Institution, Source
@@ -9,14 +10,17 @@ __all__ = [
     "FILE_VARIABLE",
     "PACKAGE_ROOT",
     "PREFIX",
+    "Alarms",
     "Bulk",
     "Database",
     "Folder",
+    "Hook",
     "Institution",
     "Mllp",
     "Pipeline",
     "Settings",
     "Source",
+    "SourceAlarms",
     "Subscriptions",
     "Web",
     "load",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from healthhub.errors import SettingError
+from healthhub.settings.alarms import SourceAlarms
 from healthhub.settings.section import Name, Section
 
 
@@ -132,6 +133,7 @@ class Source(Section):
         description="Client (healthhub client add) in whose name, and for whose purpose, its "
         "queries of persons are answered. Empty: they are refused.",
     )
+    alarms: SourceAlarms = SourceAlarms()
     database: Database | None = Field(
         default=None, description="Views to read, see [sources.NAME.database]."
     )

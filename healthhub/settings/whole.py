@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from healthhub.errors import SettingError
+from healthhub.settings.alarms import Alarms
 from healthhub.settings.parts import Bulk, Mllp, Pipeline, Subscriptions, Web
 from healthhub.settings.section import Name
 from healthhub.settings.sources import Institution, Source
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     pipeline: Pipeline = Pipeline()
     bulk: Bulk = Bulk()
     subscriptions: Subscriptions = Subscriptions()
+    alarms: Alarms = Alarms()
     institutions: dict[Name, Institution] = {}
     sources: dict[Name, Source] = {}
 

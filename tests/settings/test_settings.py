@@ -129,12 +129,18 @@ def fields(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
             kind = get_args(kind)[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found += fields(kind, f"{prefix}{name}.")
-        elif name in ("institutions", "sources"):
-            inner = {"institutions": settings.Institution, "sources": settings.Source}[name]
-            found += fields(inner, f"{name}.NAME.")
+        elif name in TABLES:
+            found += fields(TABLES[name], f"{prefix}{name}.NAME.")
         else:
             found.append((f"{prefix}{name}", field))
     return found
+
+
+TABLES = {
+    "institutions": settings.Institution,
+    "sources": settings.Source,
+    "hooks": settings.Hook,
+}
 
 
 def test_every_setting_is_described_and_in_the_table_of_operations() -> None:

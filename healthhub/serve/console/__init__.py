@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from healthhub.serve.console import acts, message, routes, sources
+from healthhub.serve.console import acts, alarms, message, routes, sources
 
 router = APIRouter()
-for part in (sources, routes, message, acts):
+for part in (sources, alarms, routes, message, acts):
     router.include_router(part.router)
 
 __all__ = ["router"]

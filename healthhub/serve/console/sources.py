@@ -21,6 +21,10 @@ from healthhub.model.message import State
 from healthhub.serve.console import asked, bars
 from healthhub.serve.console.routes import PAGES, WHY, viewer
 from healthhub.settings import Settings
+from healthhub.watch import alarms, looking, words
+from healthhub.watch.alarms import Alarm
+from healthhub.watch.rhythm import Rhythm
+from healthhub.web import language
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 WINDOWS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
@@ -136,6 +140,11 @@ def total(found: Sequence[Row]) -> Mapping[State, int]:
     return {s: sum(each.ever.state.get(s, 0) for each in found) for s in State}
 
 
+def translator_of(request: Request) -> language.Translator:
+    """The translator of the reader's language."""
+    return language.translator(language.chosen(request))
+
+
 def window_of(request: Request, otherwise: str) -> str:
     """The window that is asked for."""
     wanted = request.query_params.get("window", otherwise)
@@ -157,6 +166,7 @@ async def overview(request: Request) -> Response:
         list[tuple[str, str, int]],
         dict[State, list[keep.Line]],
         list[keep.Act],
+        list[Alarm],
     ]:
         needing = {s: keep.find(conn, keep.Choice(state=s), limit=10) for s in NEEDS_A_PERSON}
         return (
@@ -165,9 +175,10 @@ async def overview(request: Request) -> Response:
             keep.finding_counts(conn, 30),
             needing,
             keep.acts(conn),
+            alarms.listed(conn, is_open=True),
         )
 
-    found, oldest, findings, needing, acts = await http.door(request).operate(
+    found, oldest, findings, needing, acts, alarming = await http.door(request).operate(
         who, WHY, "overview", work
     )
     return PAGES.render(
@@ -184,6 +195,8 @@ async def overview(request: Request) -> Response:
         findings=findings,
         needing=needing,
         acts=acts,
+        alarms=[(each, words.text(each, translator_of(request))) for each in alarming],
+        titles={row.name: row.title for row in found},
     )
 
 
@@ -215,19 +228,28 @@ async def source(request: Request, name: str) -> Response:
     now, window = clock.now(), window_of(request, "7d")
     since, settings = beginning(window, now), request.app.state.settings
 
-    def work(conn: Connection) -> tuple[Row, dict[datetime, int]]:
+    def work(conn: Connection) -> tuple[Row, dict[datetime, int], Rhythm, list[Alarm]]:
         found = {row.name: row for row in rows(conn, settings, since, now)}
         if name not in found:
             raise NotFound("there is no such source; the console lists those that there are")
         days = beginning("7d", now)
-        return found[name], figures.by_hour(conn, days, source=name).get(name, {})
+        return (
+            found[name],
+            figures.by_hour(conn, days, source=name).get(name, {}),
+            looking.rhythm_of(conn, settings, name, found[name].last),
+            [each for each in alarms.listed(conn, is_open=True) if each.source == name],
+        )
 
-    row, by_hour = await http.door(request).operate(who, WHY, f"source {name}", work)
+    row, by_hour, rhythm, alarming = await http.door(request).operate(
+        who, WHY, f"source {name}", work
+    )
     return PAGES.render(
         request,
         "source.html",
         viewer=viewer(who),
         s=row,
+        rhythm=rhythm,
+        alarms=[(each, words.text(each, translator_of(request))) for each in alarming],
         setting=settings.sources.get(name),
         institution=settings.institutions[settings.sources[name].institution].title
         if row.known

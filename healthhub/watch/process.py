@@ -1,0 +1,99 @@
+"""The process that watches: folds figures, looks, opens and closes alarms, tells hooks. One at
+a time works; a second one stands by. All that must outlive it stands in the database."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from typing import Any
+
+import psycopg
+
+from healthhub import clock
+from healthhub.keep import figures
+from healthhub.settings import Settings
+from healthhub.watch import alarms, hooks
+from healthhub.watch.looking import Looker
+
+log = logging.getLogger(__name__)
+
+APPLICATION = "healthhub watch"
+LOCK = 0x5741544348  # "WATCH": who holds it works
+STANDBY_SECONDS = 2.0
+FOLD_SECONDS = 2.0
+HOUSE_SECONDS = 3600.0
+KEEP_DAYS = 400
+"""Days for which alarms that are over are kept."""
+
+
+def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
+    """Watch until ``stop``; when PostgreSQL goes away, wait for it to come back."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            with psycopg.connect(
+                dsn, autocommit=True, connect_timeout=5, application_name=APPLICATION
+            ) as conn:
+                failures = 0
+                while not stop.is_set() and not _alone(conn):
+                    stop.wait(STANDBY_SECONDS)
+                if not stop.is_set():
+                    watcher = Watcher(conn, settings)
+                    try:
+                        watcher.work(stop)
+                    finally:
+                        watcher.close()
+        except psycopg.OperationalError as error:
+            failures += 1
+            pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
+            log.warning("watch store-away error=%s again_in=%.1fs", type(error).__name__, pause)
+            stop.wait(pause)
+
+
+def _alone(conn: psycopg.Connection[Any]) -> bool:
+    row = conn.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+    return row is not None and row[0]
+
+
+class Watcher:
+    """The loop, on a connection that commits each statement and each block by itself."""
+
+    def __init__(self, conn: psycopg.Connection[Any], settings: Settings) -> None:
+        self._conn, self._settings = conn, settings
+        self._looker = Looker(settings)
+        self._teller = hooks.Teller(settings)
+        self._looked = self._housed = -1e9
+
+    def close(self) -> None:
+        """Let go of the hooks."""
+        self._teller.close()
+
+    def work(self, stop: threading.Event) -> None:
+        """Turn after turn."""
+        while not stop.is_set():
+            figures.fold(self._conn)
+            if time.monotonic() - self._looked >= self._settings.alarms.look_seconds:
+                self.look()
+                self._looked = time.monotonic()
+            self._teller.tell(self._conn)
+            if time.monotonic() - self._housed > HOUSE_SECONDS:
+                figures.forget(self._conn)
+                alarms.forget(self._conn, KEEP_DAYS)
+                self._housed = time.monotonic()
+            stop.wait(FOLD_SECONDS)
+
+    def look(self) -> None:
+        """One look: what is wrong becomes alarms, what is over closes them."""
+        found = self._looker.look(self._conn, clock.now())
+        opened, closed = alarms.settle(
+            self._conn,
+            found,
+            list(self._settings.alarms.hooks),
+            lambda alarm, event, hook: hooks.body(self._settings, alarm, event, hook),
+            self._settings.alarms.calm_minutes,
+        )
+        for event, changed in (("opened", opened), ("closed", closed)):
+            for alarm in changed:
+                log.warning("alarm %s source=%s rule=%s", event, alarm.source, alarm.rule)
