@@ -132,7 +132,7 @@ def _templates(connection: psycopg.Connection) -> list[Template]:
     with connection.cursor(binary=True) as cursor:
         cursor.execute(
             "select patient_key, id, event_at, message, updated, at_start, at_end, present,"
-            " version, type, authority, deleted, tokens, spans, stamps, body from resource r"
+            " version, type, authority, deleted, tokens, spans, stamps, body, concept from resource r"
             " where patient_key <> '00000000-0000-0000-0000-000000000000' and not deleted"
             "   and not exists (select from person p where p.person_key = r.id) order by r.ctid"
         )
@@ -187,7 +187,7 @@ class _Recorder:
             for hashed, system, kind in made.identifiers
         ]
         return Template(
-            tuple(row[:15]), parts, tuple(fixed), tuple(tokens), tuple(identifiers),
+            (*row[:15], row[16]), parts, tuple(fixed), tuple(tokens), tuple(identifiers),
             tuple(made.texts),
         )  # fmt: skip
 
@@ -225,6 +225,7 @@ def _rows(copy: Copy, templates: list[Template]) -> Iterator[rows.Row]:
                 each.columns[13],
                 each.columns[14],
                 packed,
+                each.columns[15],
             ),
             [
                 (hashes.token.__wrapped__(f, copy.part(v).decode()), system, kind, patient, key)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from healthhub.errors import InvalidRequest, UnknownParameter
 from healthhub.store import types
 from healthhub.store.parameters import Parameter
 
+T = TypeVar("T")
 Codes = Sequence[tuple[str, str]]
 """System and code of each concept."""
 
@@ -49,12 +51,46 @@ class Context:
         return text.removeprefix(base) if self.base_url else text
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What is asked for: a comparison with the span from ``low`` to ``high``.
+
+    ``unit`` is None for any, else its name as rows have it.
+    """
+
+    prefix: str
+    unit: str | None
+    low: int
+    high: int
+
+
+Period = tuple[str, datetime, datetime]
+"""A prefix and the span of a date that is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a condition says of a row's code, value or time, for who walks rows by these.
+
+    ``codes``: tokens of the code, of which the row has one; ``sizes`` and ``times``: comparisons,
+    of which its value or its clinical date passes one. None: the condition says nothing of it.
+    """
+
+    codes: tuple[int, ...] | None = None
+    sizes: tuple[Amount, ...] | None = None
+    times: tuple[Period, ...] | None = None
+
+
+NO_HINT = Hint()
+
+
 @dataclass(slots=True)
 class Clauses:
     """Conditions on the rows of one type, joined by AND; ``row`` is their alias in SQL.
 
     ``driven``: one of them has an index that finds its rows. ``narrow``: the patients are given.
-    ``few``: it is known that only some rows are found, as by an identifier.
+    ``few``: it is known that only some rows are found, as by an identifier. ``hints``: what the
+    conditions say of code, value and time; ``beside``: another condition is driven than a code's.
     """
 
     type: str
@@ -64,6 +100,8 @@ class Clauses:
     driven: bool = False
     narrow: bool = False
     few: bool = False
+    hints: list[Hint] = field(default_factory=list)
+    beside: bool = False
 
     def __post_init__(self) -> None:
         """Only current resources of the type."""
@@ -83,9 +121,13 @@ class Clauses:
         self.values[name] = value
         return f"%({name})b"
 
-    def add(self, sql: str, *, driven: bool = False, few: bool = False) -> None:
+    def add(
+        self, sql: str, *, driven: bool = False, few: bool = False, hint: Hint = NO_HINT
+    ) -> None:
         """One condition."""
         self.sql.append(sql)
+        self.hints.append(hint)
+        self.beside = self.beside or (driven and hint.codes is None)
         self.driven = self.driven or driven
         self.few = self.few or few
 
@@ -110,6 +152,11 @@ class Clauses:
             f"({sql}) is true" if sql.startswith(idle) else sql for sql in self.sql
         )
 
+    def filters(self) -> str:
+        """All conditions for rows that another index finds, in a form that asks no index for
+        itself and of which the planner does not think that few rows pass."""
+        return f"coalesce({' and '.join(self.sql)}, false)"
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -120,6 +167,7 @@ class Condition:
     driven: bool = True
     patients: tuple[UUID, ...] | None = None
     few: bool = False
+    hint: Hint = NO_HINT
 
 
 def either(conditions: Sequence[Condition]) -> Condition:
@@ -133,7 +181,22 @@ def either(conditions: Sequence[Condition]) -> Condition:
         f"({joined})",
         all(each.driven for each in conditions),
         few=all(each.few for each in conditions),
+        hint=Hint(
+            _joined([each.hint.codes for each in conditions]),
+            _joined([each.hint.sizes for each in conditions]),
+            _joined([each.hint.times for each in conditions]),
+        ),
     )
+
+
+def _joined(alternatives: Sequence[tuple[T, ...] | None]) -> tuple[T, ...] | None:
+    """All alternatives; None where one of the conditions says nothing."""
+    found: list[T] = []
+    for each in alternatives:
+        if each is None:
+            return None
+        found += each
+    return tuple(found)
 
 
 def cut(text: str, sign: str, most: int = 0) -> list[str]:
@@ -185,7 +248,8 @@ def unknown_modifier(parameter: Parameter, modifier: str) -> UnknownParameter:
     )
 
 
-def overlap(clauses: Clauses, tokens: Sequence[int]) -> Condition:
-    """Rows that have one of the tokens."""
+def overlap(clauses: Clauses, tokens: Sequence[int], *, code: bool = False) -> Condition:
+    """Rows that have one of the tokens; ``code``: they are of the code that rows are walked by."""
     found = clauses.value(sorted(set(tokens)))
-    return Condition(f"{clauses.row}.tokens && {found}::bigint[]")
+    hint = Hint(codes=tuple(tokens)) if code else NO_HINT
+    return Condition(f"{clauses.row}.tokens && {found}::bigint[]", hint=hint)

@@ -13,6 +13,7 @@ from healthhub.store.conditions import (
     Clauses,
     Condition,
     Context,
+    Hint,
     Unresolved,
     alternatives,
     cut,
@@ -52,7 +53,7 @@ def add(clauses: Clauses, name: str, value: str, context: Context) -> None:
     if found.patients is not None:
         clauses.patients(found.patients)
     else:
-        clauses.add(found.sql, driven=found.driven, few=found.few)
+        clauses.add(found.sql, driven=found.driven, few=found.few, hint=found.hint)
 
 
 def condition(clauses: Clauses, name: str, value: str, context: Context) -> Condition:
@@ -181,7 +182,18 @@ def _whole(clauses: Clauses, parameter: Parameter, parts: list[str]) -> Conditio
         for component, part in zip(parameter.components, parts, strict=True)
     ]
     joined = " and ".join(f"({each.sql})" for each in found)
-    return Condition(f"({joined})", any(each.driven for each in found))
+    first, second = (each.hint for each in found)
+    hint = Hint(
+        *(
+            one if other is None else other
+            for one, other in (
+                (first.codes, second.codes),
+                (first.sizes, second.sizes),
+                (first.times, second.times),
+            )
+        )
+    )
+    return Condition(f"({joined})", any(each.driven for each in found), hint=hint)
 
 
 def _pair(clauses: Clauses, parameter: Parameter, place: Place, parts: list[str]) -> Condition:

@@ -41,6 +41,17 @@ class Order:
     keys: tuple[Key, ...] = ()
     descending: bool = False
 
+    @property
+    def newest(self) -> bool:
+        """Whether the clinical date alone says it, the newest first."""
+        return [key.sql for key in self.keys] == ["r.at_end"] and not self.descending
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index holds a type's rows in this order."""
+        first = self.keys[0] if self.keys else None
+        return first is None or first.always or (first.sql == "r.at_end" and first.descending)
+
     def by(self, row: str, *, driven: bool) -> str:
         """The ORDER BY.
 
@@ -119,32 +130,47 @@ def place_text(key: UUID, values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([str(key), *parts])).decode().rstrip("=")
 
 
-def place_of(clauses: Clauses, order: Order, text: str) -> str:
-    """The clause that begins after a place; its values go into the clauses'."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the last match's id and the values it was sorted by."""
+
+    id: UUID
+    values: tuple[Any, ...]
+
+
+def place_of(order: Order, text: str) -> Place:
+    """The place that ``place_text`` wrote."""
     try:
         held = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         first, *found = orjson.loads(held)
-        last = UUID(first)
         if len(found) != len(order.keys):
             raise ValueError
         values = [_read(key, value) for key, value in zip(order.keys, found, strict=True)]
+        return Place(UUID(first), tuple(values))
     except (ValueError, TypeError, AttributeError):
         raise InvalidRequest(
             "the page's cursor is damaged or of another search; begin again with the first page",
             expression="_cursor",
         ) from None
+
+
+def after(clauses: Clauses, order: Order, place: Place) -> str:
+    """The clause that begins after a place; its values go into the clauses'."""
     way = "<" if order.descending else ">"
-    after = f"{clauses.row}.id {way} {clauses.value(last)}"
-    for key, value in reversed(list(zip(order.keys, values, strict=True))):
+    made = f"{clauses.row}.id {way} {clauses.value(place.id)}"
+    for key, value in reversed(list(zip(order.keys, place.values, strict=True))):
         if value is None:
-            after = f"({key.sql} is null and {after})"
+            made = f"({key.sql} is null and {made})"
             continue
         here = f"{clauses.value(value)}::{key.type}"
         way = "<" if key.descending else ">"
-        after = (
-            f"({key.sql} {way} {here} or {key.sql} is null or ({key.sql} = {here} and {after}))"
+        if key.always:  # in a form of which an index takes the first part as where to begin
+            made = f"({key.sql} {way}= {here} and ({key.sql} <> {here} or {made}))"
+            continue
+        made = (
+            f"({key.sql} {way} {here} or {key.sql} is null or ({key.sql} = {here} and {made}))"
         )
-    return after
+    return made
 
 
 def _read(key: Key, value: Any) -> Any:

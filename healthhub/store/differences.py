@@ -13,14 +13,14 @@ from uuid import UUID
 
 from psycopg import Connection, IsolationLevel
 
-from healthhub.store import dictionary, index, types, wire
+from healthhub.store import concepts, dictionary, index, types, wire
 from healthhub.store.hashes import token
 
 ROWS = 20_000
 """Rows of a range, about."""
 MOST_RANGES = 65_536
 _READ = """select r.type, r.id, r.patient_key, r.version, r.deleted, r.tokens, r.spans,
-       r.present, r.at_start, r.at_end, r.body from resource r
+       r.present, r.at_start, r.at_end, r.concept, r.body from resource r
  where r.type = any(%(types)b::smallint[]) and r.id >= %(low)b and r.id <= %(high)b"""
 _IDENTIFIERS = """select i.patient_key, i.id, i.hash, i.system, i.kind from resource_identifier i
  where i.id >= %(low)b and i.id <= %(high)b"""
@@ -100,7 +100,20 @@ def _of(
     texts: Sequence[Worded],
     connection: Connection,
 ) -> Difference | None:
-    kind, key, patient, version, deleted, tokens, spans, present, start, end, packed = row
+    (
+        kind,
+        key,
+        patient,
+        version,
+        deleted,
+        tokens,
+        spans,
+        present,
+        start,
+        end,
+        concept,
+        packed,
+    ) = row
     body = wire.reload(_unpacked(connection, packed))
     entries = index.Index() if deleted else index.of(body)
     compared = {
@@ -108,6 +121,8 @@ def _of(
         "spans": entries.flat == spans,
         "presence": entries.present == present,
         "date": entries.clinical == (start, end),
+        "concept": entries.number == concept
+        and not (entries.concept and concepts.missing(connection, entries.concept)),
         "identifiers": len(identifiers) == len(entries.identifiers)
         and set(identifiers) == entries.identifiers,
         "texts": len(texts) == len(entries.texts) and set(texts) == entries.texts,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthhub.store import spans, spelling
+from healthhub.store.concepts import Concept, Span
 from healthhub.store.hashes import ANY_SYSTEM, span_key, token
 
 
@@ -18,7 +19,8 @@ class Index:
     of system and of the identifier's type (or None); ``texts``: field and normal form;
     ``words``: texts and addresses behind tokens, of which the store keeps one copy for all;
     ``present``: bits of the parameters that have a value; ``dates``: the spans of the clinical
-    date; ``spans``: key, first and last of the other dates, numbers and quantities.
+    date; ``spans``: key, first and last of the other dates, numbers and quantities; ``concept``:
+    what its code says; ``size``: that of the spans which is its value.
     """
 
     tokens: set[int] = field(default_factory=set)
@@ -27,7 +29,9 @@ class Index:
     words: set[tuple[str, str]] = field(default_factory=set)
     present: int = 0
     dates: list[spans.Both] = field(default_factory=list)
-    spans: set[tuple[int, int, int]] = field(default_factory=set)
+    spans: set[Span] = field(default_factory=set)
+    concept: Concept | None = None
+    size: Span | None = None
 
     @property
     def clinical(self) -> spans.Both:
@@ -36,8 +40,15 @@ class Index:
 
     @property
     def flat(self) -> list[int] | None:
-        """The spans one after another, as the row holds them."""
-        return [each for span in sorted(self.spans) for each in span] or None
+        """The spans one after another, as the row holds them: the value first, where its index
+        looks for it."""
+        in_order = sorted(self.spans, key=lambda span: (span != self.size, span))
+        return [each for span in in_order for each in span] or None
+
+    @property
+    def number(self) -> int | None:
+        """The concept as the row holds it."""
+        return self.concept.number if self.concept else None
 
 
 Take = Callable[[Index, Any], bool | int]

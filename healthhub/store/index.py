@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from healthhub.model.resource import Body
-from healthhub.store import entries, spans
+from healthhub.store import concepts, entries, spans
 from healthhub.store.entries import Index, Take
 from healthhub.store.pairs import composite_take, pair_field
 from healthhub.store.parameters import Parameter, parameters
@@ -32,6 +32,9 @@ def of(body: Body) -> Index:
         for value in walk(body, steps):
             if taken := take(index, value):
                 index.present |= bit if taken is True else taken
+    sizes = concepts.sizes(body["resourceType"], index.spans)
+    index.size = min(sizes, default=None)
+    index.concept = concepts.of(body, sizes, index.clinical)
     return index
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, LiteralString, TypeVar, cast
 
@@ -66,3 +66,27 @@ async def afetch(source: AsyncConnection[Any] | AsyncConnectionPool[Any], query:
             await cursor.execute(dictionary.ALL)
             dictionary.learn(await cursor.fetchall())
             return query.decode(rows)
+
+
+Plan = Generator[Query[Any], Any, Query[T]]
+"""Queries whose answers decide what the last one is."""
+
+
+def follow(connection: Connection[Any], plan: Plan[T]) -> T:
+    """Ask what a plan asks, and run what it decides on."""
+    try:
+        query = next(plan)
+        while True:
+            query = plan.send(fetch(connection, query))
+    except StopIteration as decided:
+        return fetch(connection, decided.value)
+
+
+async def afollow(source: AsyncConnection[Any] | AsyncConnectionPool[Any], plan: Plan[T]) -> T:
+    """Ask what a plan asks, and run what it decides on."""
+    try:
+        query = next(plan)
+        while True:
+            query = plan.send(await afetch(source, query))
+    except StopIteration as decided:
+        return await afetch(source, decided.value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from healthhub.store import own_parameters, rows, types, words
+from healthhub.store import concepts, own_parameters, rows, types, words
 from healthhub.store.differences import Difference, find, ranges
 
 BATCH = 200
@@ -114,9 +114,11 @@ _HOLD = """select r.type, r.id from unnest(%b::smallint[], %b::uuid[], %b::int[]
     join resource r using (type, id) where r.version = u.version
     order by r.type, r.id for update of r"""
 _UPDATE = """update resource r set tokens = u.tokens::bigint[], spans = u.spans::bigint[],
-       present = u.present, at_start = u.at_start, at_end = u.at_end
+       present = u.present, at_start = u.at_start, at_end = u.at_end,
+       concept = u.concept
   from unnest(%b::smallint[], %b::uuid[], %b::text[], %b::text[], %b::bigint[],
-              %b::timestamptz[], %b::timestamptz[]) u(type, id, tokens, spans, present, at_start, at_end)
+              %b::timestamptz[], %b::timestamptz[], %b::int[])
+       u(type, id, tokens, spans, present, at_start, at_end, concept)
  where r.type = u.type and r.id = u.id"""
 
 
@@ -139,6 +141,7 @@ def _right(connection: Connection, some: Sequence[Difference]) -> None:
     if not still:
         return
     words.keep(connection, [each.entries for each in still])
+    concepts.keep(connection, [each.entries.concept for each in still])
     clinical = [each.entries.clinical for each in still]
     connection.cursor(binary=True).execute(
         _UPDATE,
@@ -150,6 +153,7 @@ def _right(connection: Connection, some: Sequence[Difference]) -> None:
             [each.entries.present for each in still],
             [start for start, _ in clinical],
             [end for _, end in clinical],
+            [each.entries.number for each in still],
         ),
     )
 

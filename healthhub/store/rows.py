@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from healthhub.model.resource import Body, Stamp, Stored
-from healthhub.store import dictionary, index, own_parameters, types, wire, words
+from healthhub.store import concepts, dictionary, index, own_parameters, types, wire, words
 
 COLUMNS = "r.type, r.id, r.patient_key, r.version, r.updated, r.deleted, r.message, r.body"
 
@@ -67,10 +67,11 @@ class Before:
 
 
 _INSERT = """copy resource (patient_key, id, event_at, message, updated, at_start, at_end, present,
-    version, type, authority, deleted, tokens, spans, stamps, body) from stdin (format binary)"""
+    version, type, authority, deleted, tokens, spans, stamps, body, concept) from stdin (format binary)"""
 _INSERT_TYPES = (
     "uuid", "uuid", "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "int8",
     "int4", "int2", "int2", "bool", "int8[]", "int8[]", "bytea", "bytea",
+    "int4",
 )  # fmt: skip
 
 _HISTORY = """insert into resource_history
@@ -87,12 +88,13 @@ _UPDATE = """update resource r set patient_key = u.patient_key, event_at = u.eve
        message = u.message, updated = u.updated, at_start = u.at_start, at_end = u.at_end,
        present = u.present, version = u.version, authority = u.authority, deleted = u.deleted,
        tokens = u.tokens::bigint[], spans = u.spans::bigint[], stamps = u.stamps,
-       body = u.body
+       body = u.body, concept = u.concept
   from unnest(%b::uuid[], %b::uuid[], %b::timestamptz[], %b::bigint[], %b::timestamptz[],
               %b::timestamptz[], %b::timestamptz[], %b::bigint[], %b::int[], %b::smallint[],
-              %b::smallint[], %b::bool[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
+              %b::smallint[], %b::bool[], %b::text[], %b::text[], %b::bytea[], %b::bytea[],
+              %b::int[])
        u(patient_key, id, event_at, message, updated, at_start, at_end, present, version, type,
-         authority, deleted, tokens, spans, stamps, body)
+         authority, deleted, tokens, spans, stamps, body, concept)
  where r.type = u.type and r.id = u.id"""
 
 _UNIDENTIFY = """delete from resource_identifier i
@@ -114,6 +116,7 @@ def insert(conn: Connection, versions: Sequence[Current], updated: datetime) -> 
     own_parameters.refresh(conn)
     found = [_indexed(version) for version in versions]
     words.keep(conn, found)
+    concepts.keep(conn, [each.concept for each in found])
     copy(
         conn,
         (
@@ -177,6 +180,7 @@ def replace(
         columns[13] = [values and array(values) for values in columns[13]]
         cursor.execute(_UPDATE, columns)
     words.keep(conn, found)
+    concepts.keep(conn, [each.concept for each in found])
     _reindex(conn, versions, found, before)
 
 
@@ -228,6 +232,7 @@ def _row(version: Current, updated: datetime, entries: index.Index) -> tuple[Any
         entries.flat,
         version.stamps,
         dictionary.pack(version.json),
+        entries.number,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +15,15 @@ from psycopg_pool import AsyncConnectionPool
 
 from healthhub.errors import InvalidRequest, NotFound, TooCostly, UnknownParameter
 from healthhub.model.resource import Stored
-from healthhub.store import criteria, lookups, own_parameters, rows, types
+from healthhub.store import criteria, lookups, own_parameters, pages, rows, types
+from healthhub.store.concept_walk import Walk, walk_of
 from healthhub.store.conditions import Clauses, Context, Unresolved
 from healthhub.store.criteria import COMPARTMENT
 from healthhub.store.cursor import Order, order_of, place_of, place_text
 from healthhub.store.includes import Includes
-from healthhub.store.parameters import CONTROL, Parameter, parameters
+from healthhub.store.parameters import CONTROL, Parameter, clinical, parameters
 from healthhub.store.query import Page as SearchPage
-from healthhub.store.query import Query, Row, afetch, fetch
+from healthhub.store.query import Plan, Query, Row, afetch, afollow, fetch, follow
 
 __all__ = [
     "COMPARTMENT",
@@ -76,7 +78,14 @@ class _Search:
                 "a search of all types needs _type, _id or another parameter of all types",
                 expression="_type",
             )
-        self.order = order_of(self.clauses, self.control.get("_sort", ""))
+        self.walk = walk_of(self.clauses)
+        self.order = order_of(self.clauses, self.control.get("_sort", self._usual))
+
+    @property
+    def _usual(self) -> str:
+        """The order that is not asked for: by id, but what a code chooses newest first."""
+        date = clinical(self.clauses.type) if self.walk else None
+        return "" if date is None else f"-{date.name}"
 
     def _control(self, name: str, value: str) -> None:
         if name in self.control and name not in _REPEATED:
@@ -102,7 +111,12 @@ class _Search:
     def undecided(self) -> bool:
         """Whether only the data tells how many rows its indexes find."""
         clauses = self.clauses
-        return clauses.driven and not (clauses.narrow or clauses.few) and self.count > 0
+        return (
+            clauses.driven
+            and not (clauses.narrow or clauses.few)
+            and self.order.indexed
+            and self.count > 0
+        )
 
     @property
     def count(self) -> int:
@@ -116,33 +130,46 @@ class _Search:
             )
         return 0 if self.control.get("_summary") == "count" else min(int(text), MOST)
 
-    def few(self) -> Query[bool]:
+    def plan(self) -> Plan[SearchPage]:
+        """The search's statement, after asking what only the data tells."""
+        walk: Walk | None = None
+        if self.walk is not None and self.count > 0:
+            walk = yield self.walk.asking()
+        if walk is None:
+            return self.query(few=not self.undecided or (yield self._few(pages.few)))
+        if not self.order.newest:
+            along = partial(pages.few_along, walk=walk)
+            if not self.order.indexed or (yield self._few(along)):
+                return self._read(lambda page: page.gathered(walk))
+            return self.query(few=False)
+        if self.clauses.beside and (yield self._few(pages.few)):
+            return self.query()
+        return self._read(lambda page: page.walked(walk))
+
+    def _few(self, counting: Callable[..., str]) -> Query[bool]:
         """Whether the search has but few matches."""
-        return Query(
-            "select count(*) from (select from resource r"  # noqa: S608
-            f" where {self.clauses.where(fetched=True)} limit {FEW + 1}) found",
-            self.clauses.values,
-            lambda found: found[0][0] <= FEW,
-        )
+        sql = counting(self.clauses, most=FEW)
+        return Query(sql, self.clauses.values, lambda found: found[0][0] <= FEW)
 
     def query(self, *, few: bool = True) -> Query[SearchPage]:
         """The search; ``few`` matches are fetched and sorted, many are met in order."""
-        clauses, order, count = self.clauses, self.order, self.count
-        where = clauses.where(fetched=few and clauses.driven)
-        total = self._total(clauses.where(fetched=clauses.driven))
-        if count == 0:
+        if self.count == 0:
+            total = self._total(self.clauses.where(fetched=self.clauses.driven))
             return Query(
                 f"select {total}",
-                clauses.values,
+                self.clauses.values,
                 lambda found: SearchPage([], total=found[0][0]),
             )
-        if "_cursor" in self.control:
-            where += f" and {place_of(clauses, order, self.control['_cursor'])}"
-        keys = "".join(f", {key.sql}" for key in order.keys)
-        by = order.by("r", driven=clauses.driven and few)
-        limit = clauses.value(count + 1)
-        sql = f"""select {rows.COLUMNS}{keys}, {total} from resource r
-             where {where} order by {by} limit {limit}::bigint"""  # noqa: S608
+        if few and self.clauses.driven:
+            return self._read(pages.Pages.fetched)
+        return self._read(pages.Pages.met)
+
+    def _read(self, statement: Callable[[pages.Pages], str]) -> Query[SearchPage]:
+        clauses, order, count = self.clauses, self.order, self.count
+        total = self._total(clauses.where(fetched=clauses.driven))
+        text = self.control.get("_cursor")
+        place = None if text is None else place_of(order, text)
+        sql = statement(pages.Pages(clauses, order, total, count, place))
         return Query(sql, clauses.values, lambda found: self._page(found, count, order))
 
     def _total(self, where: str) -> str:
@@ -216,8 +243,7 @@ def run(
                 break
             except Unresolved as missing:
                 context.known[missing.key] = lookups.resolve(connection, missing.key)
-        few = not search.undecided or fetch(connection, search.few())
-        page = fetch(connection, search.query(few=few))
+        page = follow(connection, search.plan())
         for wanted in including.rounds(page):
             including.take(fetch(connection, wanted))
     except QueryCanceled:
@@ -243,8 +269,7 @@ async def arun(
                 break
             except Unresolved as missing:
                 context.known[missing.key] = await lookups.aresolve(source, missing.key)
-        few = not search.undecided or await afetch(source, search.few())
-        page = await afetch(source, search.query(few=few))
+        page = await afollow(source, search.plan())
         for wanted in including.rounds(page):
             including.take(await afetch(source, wanted))
     except QueryCanceled:

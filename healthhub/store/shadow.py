@@ -34,7 +34,7 @@ class Shadow:
         found = conn.execute(
             """select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace
                   and c.relkind = 'r' and c.relname ~ '^resource(_|$)'
-                  and c.relname not in ('resource_history', 'resource_word')"""
+                  and c.relname not in ('resource_history', 'resource_word', 'resource_concept')"""
         ).fetchall()
         self._tables = [sql.Identifier(name) for (name,) in found]
         for (name,) in found:

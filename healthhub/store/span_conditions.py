@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from healthhub import clock
 from healthhub.errors import InvalidRequest
 from healthhub.store import dates, units
+from healthhub.store.concepts import is_size
 from healthhub.store.conditions import (
+    NO_HINT,
+    Amount,
     Clauses,
     Condition,
+    Hint,
+    Period,
     alternatives,
     cut,
     either,
@@ -53,25 +58,13 @@ _BOUND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """What is asked for: a comparison with the span from ``low`` to ``high``.
-
-    ``unit`` is None for any, else its name as rows have it.
-    """
-
-    prefix: str
-    unit: str | None
-    low: int
-    high: int
-
-
 def of_date(clauses: Clauses, parameter: Parameter, modifier: str, value: str) -> Condition:
     """A date, or part of one, with a prefix."""
     if modifier:
         raise unknown_modifier(parameter, modifier)
     row = clauses.row
     found = []
+    times: list[Period] = []
     for text in alternatives(parameter.name, value):
         if not parameter.clinical and parameter.name != "_lastUpdated":
             found.append(_among(clauses, parameter, [dated(parameter, text)]))
@@ -87,7 +80,10 @@ def of_date(clauses: Clauses, parameter: Parameter, modifier: str, value: str) -
             found.append(f"{end} is not null and {one}")
             if any(place.many for place in parameter.places):
                 found[-1] = _among(clauses, parameter, [dated(parameter, text)])
-    return either([Condition(sql, driven=False) for sql in found])
+            else:
+                times.append((prefix, low, high))
+    hint = Hint(times=tuple(times)) if len(times) == len(found) else NO_HINT
+    return replace(either([Condition(sql, driven=False) for sql in found]), hint=hint)
 
 
 def _compared(
@@ -97,7 +93,7 @@ def _compared(
     return (_BOUND.get(prefix, "") + _COMPARED[prefix]).format(**names)
 
 
-def period(parameter: Parameter, text: str) -> tuple[str, datetime, datetime]:
+def period(parameter: Parameter, text: str) -> Period:
     """The prefix and the span of a date that is searched for."""
     match = _PREFIXED.fullmatch(plain(text))
     # An unescaped "+" of an offset arrives as a blank.
@@ -145,7 +141,8 @@ def of_quantity(clauses: Clauses, parameter: Parameter, modifier: str, value: st
         for text in alternatives(parameter.name, value)
         for amount in quantities(parameter, text)
     ]
-    return Condition(_among(clauses, parameter, asked), driven=False)
+    hint = Hint(sizes=tuple(asked)) if is_size(clauses.type, parameter) else NO_HINT
+    return Condition(_among(clauses, parameter, asked), driven=False, hint=hint)
 
 
 def quantities(parameter: Parameter, text: str) -> Iterator[Amount]:

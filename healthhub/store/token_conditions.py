@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from healthhub.errors import InvalidRequest
 from healthhub.store import entries, spelling
+from healthhub.store.concepts import is_code
 from healthhub.store.conditions import (
     Clauses,
     Codes,
@@ -89,7 +90,7 @@ def _tokens(
                     for hashed in code_tokens(clauses.type, parameter, place, *each)
                 ]
     if found:
-        rest.append(overlap(clauses, found))
+        rest.append(overlap(clauses, found, code=is_code(clauses.type, parameter)))
     if not rest and any(system and not code for system, code in asked):
         raise InvalidRequest(
             f"{parameter.name} holds plain codes; name the code too", expression=parameter.name

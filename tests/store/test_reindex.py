@@ -30,6 +30,33 @@ def person(number: int) -> dict:
     }
 
 
+def immunization(number: int) -> dict:
+    return {
+        "resourceType": "Immunization",
+        "id": f"i{number}",
+        "status": "completed",
+        "vaccineCode": {"coding": [{"code": f"v{number}"}]},
+        "patient": {"reference": f"Patient/p{number}"},
+    }
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["update resource set concept = null", "update resource set concept = 5 where concept <> 0",
+     "delete from resource_concept", "update resource_concept set traits = 1"],
+)  # fmt: skip
+def test_a_wrong_concept_is_told_and_put_right(held: psycopg.Connection, sql: str) -> None:
+    with held.transaction():
+        for number in range(3, 8):
+            direct.update(held, "Immunization", f"i{number}", immunization(number))
+    assert wrong(held) == []
+    held.execute(sql)  # type: ignore[arg-type]
+    assert set(wrong(held)) == {("concept",)}
+    assert reindex.reindex(held, lambda _: None).righted == 5
+    assert wrong(held) == []
+    assert len(search.run(held, "Immunization", [("vaccine-code", "v7")]).matches) == 1
+
+
 @pytest.fixture
 def held(database: str) -> Iterator[psycopg.Connection]:
     """A store of some people, and a connection with autocommit."""

@@ -1,0 +1,131 @@
+"""The statement that reads one page of a search: fetched and sorted, met in order, or walked.
+
+Deep pages cost what the first one does: where an index holds the order, a page begins at its
+place in the index and does not read what came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from healthhub.store import cursor, rows
+from healthhub.store.concept_walk import BY, Walk
+from healthhub.store.conditions import Clauses
+from healthhub.store.cursor import Order, Place
+
+_NEWEST = "r.at_end desc nulls last, r.id asc"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What all pages of a search share; ``total`` is the SQL of its count."""
+
+    clauses: Clauses
+    order: Order
+    total: str
+    count: int
+    place: Place | None
+
+    @property
+    def _columns(self) -> str:
+        keys = "".join(f", {key.sql}" for key in self.order.keys)
+        return f"{rows.COLUMNS}{keys}, {self.total}"
+
+    def fetched(self) -> str:
+        """All matches are read, then sorted."""
+        driven = self.clauses.driven
+        return self._sorted(self.clauses.where(fetched=driven), driven=driven)
+
+    def met(self) -> str:
+        """Rows of the type are read in order until the page is full."""
+        where = self.clauses.where()
+        if self.place is None or not self.order.newest or self.place.values[0] is None:
+            return self._sorted(where, driven=False)
+        here = self.clauses.value(self.place.values[0])
+        limit = self._limit()
+        return self._dated_first(
+            f"select {self._columns} from resource r where {where}"  # noqa: S608
+            f" and r.at_end <= {here} and {self._after()} order by {_NEWEST} limit {limit}",
+            lambda fewer: (
+                f"select {self._columns} from resource r where {where}"  # noqa: S608
+                f" and r.at_end is null and {fewer} order by r.id limit {limit}"
+            ),
+        )
+
+    def walked(self, walk: Walk) -> str:
+        """Rows of the code's concepts, newest first."""
+        where, place = self.clauses.filters(), self.place
+        if place is None:
+            return self._along(*walk.rows(self.clauses, where))
+        here = place.values[0]
+        if here is None:
+            where += f" and {self._after()}"
+            return self._along(*walk.rows(self.clauses, where, undated=True))
+        dated = self._along(*walk.rows(self.clauses, f"{where} and {self._after()}", here))
+        if walk.times:
+            return dated
+        return self._dated_first(
+            dated,
+            lambda fewer: self._along(*walk.rows(self.clauses, where, undated=True), fewer),
+        )
+
+    def gathered(self, walk: Walk) -> str:
+        """All matches are found by the code's concepts, then sorted."""
+        source, where = walk.rows(self.clauses, self.clauses.filters())
+        after = f" and {self._after()}" if self.place else ""
+        return (
+            f"select {self._columns} from {source} cross join lateral"  # noqa: S608
+            f" (select r.* from resource r where {where}{after} offset 0) r"
+            f" order by {self.order.by('r', driven=True)} limit {self._limit()}"
+        )
+
+    def _sorted(self, where: str, *, driven: bool) -> str:
+        after = f" and {self._after()}" if self.place else ""
+        return (
+            f"select {self._columns} from resource r where {where}{after}"  # noqa: S608
+            f" order by {self.order.by('r', driven=driven)} limit {self._limit()}"
+        )
+
+    def _along(self, source: str, where: str, fewer: str = "true") -> str:
+        limit = self._limit()
+        return (
+            f"select {self._columns} from {source} cross join lateral (select r.* from resource r"  # noqa: S608
+            f" where {where} order by {BY} limit {limit}) r where {fewer}"
+            f" order by {_NEWEST} limit {limit}"
+        )
+
+    def _dated_first(self, dated: str, undated: Callable[[str], str]) -> str:
+        """Rows without a time come last: they are read only when those with one do not fill the
+        page. No range of an index holds both."""
+        limit = self._limit()
+        rest = undated(f"(select count(*) from dated) < {limit}")  # noqa: S608
+        return (
+            f"with dated as materialized ({dated}), undated as materialized ({rest})"  # noqa: S608
+            " select * from (select * from dated union all select * from undated) r"
+            f" order by {_NEWEST} limit {limit}"
+        )
+
+    def _after(self) -> str:
+        assert self.place is not None  # noqa: S101 - asked where there is one
+        return cursor.after(self.clauses, self.order, self.place)
+
+    def _limit(self) -> str:
+        return str(self.count + 1)
+
+
+def few(clauses: Clauses, most: int) -> str:
+    """How many matches there are, counted up to one more than ``most``."""
+    return (
+        "select count(*) from (select from resource r"  # noqa: S608
+        f" where {clauses.where(fetched=True)} limit {most + 1}) found"
+    )
+
+
+def few_along(clauses: Clauses, walk: Walk, most: int) -> str:
+    """The same by a code's concepts."""
+    source, where = walk.rows(clauses, clauses.filters())
+    return (
+        f"select count(*) from (select from {source} cross join lateral"  # noqa: S608
+        f" (select from resource r where {where} limit {most + 1}) r limit {most + 1}) found"
+    )
