@@ -86,7 +86,9 @@ def population(hub: Hub, connection: psycopg.Connection) -> Figure:
 
 def searches() -> dict[str, list[str]]:
     """Searches by what they ask for."""
-    loinc = [f"http://loinc.org|{code}" for code in ("2885-2", "4544-3", "2345-7", "718-7")]
+    rare = {"718-7": 165, "4544-3": 49.3, "6690-2": 14, "14682-9": 450}
+    """Values beyond which few results of a test lie."""
+    loinc = [f"http://loinc.org|{code}" for code in rare]
     day = clock.now().strftime("%Y-%m-%d")
     asked = {
         "newest": ["Observation?_sort=-date"],
@@ -94,14 +96,25 @@ def searches() -> dict[str, list[str]]:
         "code": [f"Observation?code={code}" for code in loinc],
         "code and value": [
             f"Observation?code={code}&value-quantity=gt{value}&_sort=-date"
-            for code, value in zip(loinc, (80, 45, 8, 160), strict=True)
+            for code, value in zip(loinc, rare.values(), strict=True)
+        ],
+        "code and usual value": [
+            f"Observation?code={code}&value-quantity=gt{value}&_sort=-date"
+            for code, value in zip(loinc, (120, 40, 5, 70), strict=True)
         ],
         "code-value": [f"Observation?code-value-quantity={c}$gt70&_sort=-date" for c in loinc],
+        "code and value in a unit": [
+            "Observation?code=http://loinc.org|22664-7&value-quantity=gt0.0185|"
+            "http://unitsofmeasure.org|mol/L",
+        ],
         "date": [
             "Observation?date=ge2025-06-01&date=lt2025-06-08",
             f"Observation?date=ge{day}",
         ],
-        "date and code": [f"Observation?date=ge2025-06-01&code={code}" for code in loinc],
+        "date and code": [
+            *(f"Observation?date=ge2025-06-01&code={code}" for code in loinc),
+            *(f"Observation?date=lt2025-01-01&code={code}&_sort=-date" for code in loinc),
+        ],
         "status": ["Encounter?status=finished", "MedicationRequest?status=active"],
         "status, newest": ["Encounter?status=finished&_sort=-date"],
         "diagnosis": ["Condition?code=J06.900", "Condition?code=I10.x00&_sort=-recorded-date"],

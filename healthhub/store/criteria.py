@@ -182,16 +182,11 @@ def _whole(clauses: Clauses, parameter: Parameter, parts: list[str]) -> Conditio
         for component, part in zip(parameter.components, parts, strict=True)
     ]
     joined = " and ".join(f"({each.sql})" for each in found)
-    first, second = (each.hint for each in found)
+    one, other = (each.hint for each in found)
     hint = Hint(
-        *(
-            one if other is None else other
-            for one, other in (
-                (first.codes, second.codes),
-                (first.sizes, second.sizes),
-                (first.times, second.times),
-            )
-        )
+        one.codes if other.codes is None else other.codes,
+        one.sizes if other.sizes is None else other.sizes,
+        one.times if other.times is None else other.times,
     )
     return Condition(f"({joined})", any(each.driven for each in found), hint=hint)
 
