@@ -1,9 +1,9 @@
-"""Revision 0013: what a resource's code says, and the walk of everybody's rows by it."""
+"""Revision 0014: what a resource's code says, and the walk of everybody's rows by it."""
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
