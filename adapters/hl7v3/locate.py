@@ -37,7 +37,7 @@ def locate(raw: bytes, feed: Feed, place: Place) -> Span:
     """Start and end byte in ``raw``."""
     document = _read(raw, feed.charset)
     node, attribute = _target(document.nodes[place.segment], place)
-    return document.outer(*_span(document.data, node, attribute, whole=not place.component))
+    return document.outer(*span(document.data, node, attribute, whole=not place.component))
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +63,7 @@ def _target(node: Node, place: Place) -> Found:
     return holder, name
 
 
-def _span(data: bytes, node: Node, attribute: str, *, whole: bool) -> Span:
+def span(data: bytes, node: Node, attribute: str, *, whole: bool) -> Span:
     """Bytes of an attribute's value, of a text, or of an element from tag to tag."""
     if attribute:
         wanted = attribute.encode("utf-8")

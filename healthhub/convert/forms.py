@@ -21,6 +21,8 @@ from healthhub.model.resource import Body
 
 MOST = 200_000
 """Forms remembered; 8 bytes each and the set's own."""
+LONG = 256
+"""Characters up to which the form of a text is remembered."""
 FREE = frozenset(
     (
         "id",
@@ -126,9 +128,19 @@ def _list(items: list[Any], tokens: list[Any], *, free: bool, name: str) -> None
     tokens.append("]")
 
 
-@lru_cache(maxsize=65536)
 def text_form(text: str) -> str:
     """What the characters of a text allow it to be; the text itself if that is too little."""
+    # Samples of a curve or a document in base64 do not come again, and are not to be remembered.
+    return _text_form(text) if len(text) <= LONG else text_form_of(text)
+
+
+@lru_cache(maxsize=65536)
+def _text_form(text: str) -> str:
+    return text_form_of(text)
+
+
+def text_form_of(text: str) -> str:
+    """As text_form, worked out anew."""
     match = _FORM.fullmatch(text)
     kind = match.lastgroup if match is not None else None
     if kind is None or text.startswith("http"):

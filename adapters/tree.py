@@ -1,0 +1,188 @@
+"""Records whose elements an adapter makes itself, of a recording or of JSON: read by the paths of
+XML, and each value knows the bytes that it stands on.
+
+A leaf has pieces, each with a name for people; to rules they are the parts of one value, counted
+from 1. An element that holds others has none, unless it is given some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from adapters.hl7v3.element import Found, found
+from adapters.hl7v3.parse import Node
+from healthhub.adapter_api import paths
+from healthhub.adapter_api.record import Branch, Place, Span
+from healthhub.adapter_api.text import escape
+
+
+class Piece(NamedTuple):
+    """A part of a value: its text, the bytes it stands on, and its name. ``parts`` are those of
+    a coded one (code, display, system, as functions on codes take them)."""
+
+    text: str
+    start: int = 0
+    end: int = 0
+    name: str = ""
+    parts: tuple[str, ...] = ()
+
+
+class Item(Node):
+    """An element, with its pieces."""
+
+    __slots__ = ("pieces",)
+    pieces: tuple[Piece, ...]
+
+    def below(self, name: str) -> list[Node]:
+        """All elements of a name at any depth below, in order."""
+        return [item for item in _below(self) if item.name == name]
+
+
+def _below(item: Node) -> Iterator[Node]:
+    for child in item.children:
+        yield child
+        yield from _below(child)
+
+
+class Tree:
+    """A record being made. ``finish`` numbers its elements in order."""
+
+    def __init__(self, name: str, start: int, end: int) -> None:
+        self.root = self._item(name, None, start, end)
+        self.items: list[Item] = []
+
+    def _item(self, name: str, parent: Node | None, start: int, end: int) -> Item:
+        item = Item(name, parent, start, 0, {})
+        item.end = end
+        item.pieces = ()
+        if parent is not None:
+            parent.children.append(item)
+        return item
+
+    def branch(self, parent: Node, name: str, start: int = 0, end: int = 0) -> Item:
+        """An element that holds others."""
+        return self._item(name, parent, start, end)
+
+    def leaf(self, parent: Node, name: str, *pieces: Piece) -> Item | None:
+        """An element of pieces; none is made if the first says nothing."""
+        if not pieces or not pieces[0].text:
+            return None
+        stood = [piece for piece in pieces if piece.end > piece.start]
+        start = min((piece.start for piece in stood), default=0)
+        item = self._item(name, parent, start, max((p.end for p in stood), default=0))
+        item.pieces = pieces
+        item.texts = [(pieces[0].start, pieces[0].text)]
+        return item
+
+    def finish(self) -> Tree:
+        """Number the elements as they stand in the document's order."""
+        self.items = []
+        waiting: list[Any] = [self.root]
+        while waiting:
+            item = waiting.pop()
+            item.index = len(self.items)
+            self.items.append(item)
+            waiting += reversed(item.children)
+        return self
+
+    def span(self, place: Place) -> Span:
+        """The bytes that a place stands on."""
+        item, piece = self._target(place)
+        return (piece.start, piece.end) if piece and piece.end else (item.start, item.end)
+
+    def written(self, place: Place) -> str:
+        """``/ecg/lead[2]/@data``: how people write a place."""
+        item, piece = self._target(place)
+        names: list[str] = []
+        at: Node | None = item
+        while at is not None:
+            alike = [c for c in at.parent.children if c.name == at.name] if at.parent else [at]
+            number = next(i for i, c in enumerate(alike, 1) if c is at)
+            names.append(at.name if len(alike) == 1 else f"{at.name}[{number}]")
+            at = at.parent
+        tail = f"/@{piece.name}" if piece and piece.name else ""
+        return "/" + "/".join(reversed(names)) + tail
+
+    def _target(self, place: Place) -> tuple[Item, Piece | None]:
+        item = self.items[place.segment]
+        if place.field:
+            reached = [f for f in found(item, paths.steps(place.field)) if _item_of(f).pieces]
+            if not reached:
+                return item, None
+            item = _item_of(reached[max(place.repetition, 0)])
+        if not place.component or place.component > len(item.pieces):
+            return item, item.pieces[0] if len(item.pieces) == 1 else None
+        return item, item.pieces[place.component - 1]
+
+    def valued(self) -> Iterator[str]:
+        """The places that hold something, without numbers."""
+        above: dict[int, str] = {}
+        for item in self.items:
+            parent = above[item.parent.index] if item.parent is not None else ""
+            path = above[item.index] = f"{parent}/{item.name}"
+            if len(item.pieces) == 1:
+                yield path
+            else:
+                yield from (f"{path}/@{piece.name}" for piece in item.pieces if piece.text)
+
+    def first(self, path: str) -> str:
+        """The first piece of the first element that a path from the root leads to."""
+        for reached in found(self.root, paths.steps(paths.number(path))):
+            if pieces := _item_of(reached).pieces:
+                return pieces[0].text
+        return ""
+
+
+def _item_of(reached: Found) -> Item:
+    node, _ = reached
+    assert isinstance(node, Item)  # noqa: S101 - a tree is made of nothing else
+    return node
+
+
+def _value(reached: Found) -> str:
+    """The canonical text of an element: its pieces as parts."""
+    texts = [
+        "&".join(map(escape, piece.parts)) if piece.parts else escape(piece.text)
+        for piece in _item_of(reached).pieces
+    ]
+    while texts and not texts[-1]:
+        texts.pop()
+    return "^".join(texts)
+
+
+class _Fields(list[str]):
+    """The fields of an element, worked out when first asked for."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__()
+        self._item = item
+        self._known: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return 1 << 30
+
+    def __getitem__(self, number: Any) -> Any:
+        known = self._known.get(number)
+        if known is None:
+            known = ""
+            if number >= paths.FIRST:
+                values = (_value(f) for f in found(self._item, paths.steps(number)))
+                known = "~".join(text for text in values if text)
+            self._known[number] = known
+        return known
+
+
+class Grown(Branch):
+    """An element that rules read."""
+
+    __slots__ = ("item",)
+    item: Item
+
+    def __init__(self, item: Item) -> None:
+        super().__init__(item.name, "", item.index, lambda _name, _text: _Fields(item))
+        self.item = item
+
+    def below(self, number: int) -> list[Branch]:
+        """The elements that a path leads to."""
+        return [Grown(_item_of(f)) for f in found(self.item, paths.steps(number))]
