@@ -112,7 +112,9 @@ class _Reader:
         unit = self._first(timed[0], "value/increment/@unit").text if timed else ""
         step = _number(increment.text)
         if step is None or unit not in _MILLISECONDS or step <= 0:
-            raise self._wrong("a set of sequences states no time between its samples", sequences)
+            raise self._wrong(
+                "a set of sequences states no time between its samples", sequences
+            )
         period = step * _MILLISECONDS[unit]
         longest = 0
         for part in parts:

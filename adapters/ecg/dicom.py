@@ -10,6 +10,7 @@ import struct
 import warnings
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from io import BytesIO
 from typing import Any
@@ -32,7 +33,14 @@ ELECTROCARDIOGRAMS = {
     "1.2.840.10008.5.1.4.1.1.9.1.3": "ambulatory ECG",
     "1.2.840.10008.5.1.4.1.1.9.1.4": "general 32-bit ECG",
 }
-_TYPES = {"SB": ("b", 1), "UB": ("B", 1), "SS": ("h", 2), "US": ("H", 2), "SL": ("i", 4), "UL": ("I", 4)}
+_TYPES = {
+    "SB": ("b", 1),
+    "UB": ("B", 1),
+    "SS": ("h", 2),
+    "US": ("H", 2),
+    "SL": ("i", 4),
+    "UL": ("I", 4),
+}
 """Waveform Sample Interpretation (5400,1006) as array spells it; A-law and mu-law are of sound."""
 _DERIVED = "DERIVED"
 _CHARSETS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030", "gbk": "GBK", "gb2312": "GBK"}
@@ -60,6 +68,7 @@ _BROKEN = (
     EOFError,
     IndexError,
     InvalidDicomError,
+    InvalidOperation,
     KeyError,
     LookupError,
     NotImplementedError,
@@ -110,6 +119,7 @@ def _dataset(raw: bytes, charset: str) -> Any:
         )
     if not found.get("SpecificCharacterSet") and charset in _CHARSETS:
         found.SpecificCharacterSet = _CHARSETS[charset]
+        found.set_original_encoding(*found.original_encoding, found._character_set)
     return found
 
 
@@ -154,7 +164,9 @@ class _Reader:
         count, per = int(group.NumberOfWaveformSamples), int(group.NumberOfWaveformChannels)
         frequency = Decimal(str(group.SamplingFrequency))
         if not 0 < frequency <= 100_000 or not count or not per or len(channels) != per:
-            raise _wrong("it has no samples, no frequency, or not as many channels as it says", place)
+            raise _wrong(
+                "it has no samples, no frequency, or not as many channels as it says", place
+            )
         if per > recording.MOST_LEADS:
             raise too_much(f"there are more than {recording.MOST_LEADS} leads", place)
         values = self._values(group, count * per, place)
@@ -162,12 +174,18 @@ class _Reader:
         start = int(element.file_tell or 0)
         period = Decimal(1000) / frequency
         shown = recording.kept(count, period, place)
-        missing = self._padding(group)
+        missing = self._sample(group, group, "WaveformPaddingValue")
         for number, channel in enumerate(channels):
             samples = values[number : shown * per : per]
             data = recording.written(samples, missing)
             span = (start, start + len(element.value)) if start else (0, 0)
-            self._made.lead(_lead(channel, number + 1, plain(period), Piece(data, *span)))
+            lead = _lead(channel, number + 1, plain(period), Piece(data, *span))
+            limits = (
+                self._sample(group, channel, f"Channel{which}Value")
+                for which in ("Minimum", "Maximum")
+            )
+            lower, upper = (Piece("" if found is None else str(found)) for found in limits)
+            self._made.lead(replace(lead, lower=lower, upper=upper))
         return count / frequency
 
     def _values(self, group: Any, wanted: int, place: str) -> Sequence[int]:
@@ -185,14 +203,15 @@ class _Reader:
             values.byteswap()
         return values
 
-    def _padding(self, group: Any) -> int | None:
-        """The value that stands where nothing was recorded."""
-        found = group.get("WaveformPaddingValue")
+    def _sample(self, group: Any, holder: Any, keyword: str) -> int | None:
+        """A value that is written as a sample is: of padding, or the least and the greatest."""
+        found = holder.get(keyword)
         if not isinstance(found, bytes) or not found:
             return found if isinstance(found, int) else None
+        width = int(group.WaveformBitsAllocated) // 8
         little = self._set.original_encoding[1] is not False
         signed = str(group.WaveformSampleInterpretation).startswith("S")
-        return int.from_bytes(found, "little" if little else "big", signed=signed)
+        return int.from_bytes(found[:width], "little" if little else "big", signed=signed)
 
     def _annotation(self, note: Any) -> None:
         """A statement, or a measurement of the whole."""
@@ -202,8 +221,9 @@ class _Reader:
             return
         concept = (note.get("ConceptNameCodeSequence") or [None])[0]
         value = _piece(note, "NumericValue")
-        if concept is None or not value.text or value.text == "0":
-            return
+        channels = list(note.get("ReferencedWaveformChannels") or ())
+        if concept is None or not value.text or value.text == "0" or any(channels[1::2]):
+            return  # nothing measured, or measured in one channel alone
         unit = (note.get("MeasurementUnitsCodeSequence") or [None])[0]
         code, name, system = _coded(concept)
         said = _piece(unit, "CodeValue") if unit is not None else Piece("")
@@ -230,8 +250,6 @@ def _lead(channel: Any, number: int, period: str, data: Piece) -> Lead:
         period=Piece(period),
         factor=sensitivity._replace(text=plain(factor)),
         data=data,
-        lower=_piece(channel, "ChannelMinimumValue"),
-        upper=_piece(channel, "ChannelMaximumValue"),
         text=label,
     )
 
@@ -249,7 +267,7 @@ def _piece(holder: Any, keyword: str) -> Piece:
     if keyword not in holder:
         return Piece("")
     element = holder[keyword]
-    value = element.value
+    value: Any = element.value
     if value is None or (isinstance(value, (str, bytes)) and not value):
         return Piece("")
     if element.VR == "PN":

@@ -212,7 +212,10 @@ def _values(
                 f"section {section.number}, byte {start + size + 1}",
             )
         view = memoryview(section.raw)[start : start + 2 * count]
-        raw = [int.from_bytes(view[i : i + 2], "little", signed=True) for i in range(0, 2 * count, 2)]
+        raw = [
+            int.from_bytes(view[i : i + 2], "little", signed=True)
+            for i in range(0, 2 * count, 2)
+        ]
     if stored.differences == 1:
         return list(accumulate(raw))
     if stored.differences == 2 and count > 2:

@@ -43,6 +43,8 @@ _TEXTS = {
     30: "comment",
 }
 _SEXES = {1: "M", 2: "F"}
+_SIZES = {25: 4, 26: 3, 34: 2}
+"""Bytes of the tags that say when."""
 _LEAD_SYSTEM = Piece("SCPECG")
 _UNKNOWN = frozenset((29999, 19999, 9999, 0x7FFF, 0xFFFF))
 _INTERVALS = (
@@ -84,8 +86,6 @@ def _patient(made: Recording, section: Section, charset: str) -> str:
     device = next(((at, size) for tag, at, size in tags if tag == 14 and size > 17), None)
     if device is not None:
         charset = _CHARSETS.get(section.number_at(device[0] + 16, "B", "tag 14"), charset)
-    day = time = Piece("")
-    zone = ""
     for tag, at, size in tags:
         if tag in _TEXTS:
             made.say(_TEXTS[tag], section.piece(at, size, _text(section, at, size, charset)))
@@ -94,22 +94,24 @@ def _patient(made: Recording, section: Section, charset: str) -> str:
         elif tag == 8 and size:
             sex = _SEXES.get(section.number_at(at, "B", "tag 8"), "U")
             made.say("patient/sex", section.piece(at, 1, sex))
-        elif tag == 25 and size >= 4:
-            day = _date(section, at)
-        elif tag == 26 and size >= 3:
-            time = _time(section, at)
-        elif tag == 31:
-            number = _text(section, at, size, charset)
-            made.say("sequence", section.piece(at, size, number))
-        elif tag == 34 and size >= 2:
-            zone = _offset(section.number_at(at, "h", "tag 34"))
     if device is not None:
         _device(made, section, *device, charset)
-    if day.text:
-        end = max(day.end, time.end)
-        made.say("time", Piece(day.text + time.text + (zone if time.text else ""), day.start, end))
+    made.say("time", _taken(section, tags))
     _name(made)
     return charset
+
+
+def _taken(section: Section, tags: list[tuple[int, int, int]]) -> Piece:
+    """When it was taken: tags 25 (date), 26 (time) and 34 (zone)."""
+    places = {tag: at for tag, at, size in tags if size >= _SIZES.get(tag, 1 << 16)}
+    if 25 not in places:
+        return Piece("")
+    day = _date(section, places[25])
+    if not day.text or 26 not in places:
+        return day
+    time = _time(section, places[26])
+    zone = _offset(section.number_at(places[34], "h", "tag 34")) if 34 in places else ""
+    return Piece(day.text + time.text + zone, day.start, max(day.end, time.end))
 
 
 def _tags(section: Section) -> list[tuple[int, int, int]]:
@@ -145,7 +147,10 @@ def _text(section: Section, at: int, size: int, charset: str) -> str:
 
 def _date(section: Section, at: int) -> Piece:
     year = section.number_at(at, "H", "a date")
-    month, day = section.number_at(at + 2, "B", "a date"), section.number_at(at + 3, "B", "a date")
+    month, day = (
+        section.number_at(at + 2, "B", "a date"),
+        section.number_at(at + 3, "B", "a date"),
+    )
     return section.piece(at, 4, f"{year:04d}{month:02d}{day:02d}" if year else "")
 
 
@@ -163,8 +168,13 @@ def _offset(minutes: int) -> str:
 
 def _device(made: Recording, section: Section, at: int, size: int, charset: str) -> None:
     """Tag 14: numbers in the first 36 bytes, then texts that end in NUL."""
-    made.say("device/model", section.piece(at + 8, 6, _text(section, at + 8, min(6, size - 8), charset)))
-    made.say("device/id", section.piece(at + 4, 2, str(section.number_at(at + 4, "H", "tag 14"))))
+    made.say(
+        "device/model",
+        section.piece(at + 8, 6, _text(section, at + 8, min(6, size - 8), charset)),
+    )
+    made.say(
+        "device/id", section.piece(at + 4, 2, str(section.number_at(at + 4, "H", "tag 14")))
+    )
     place = at + 36
     names = ("", "serial", "software", "", "manufacturer")
     for name in names:
@@ -235,7 +245,9 @@ def _measurements(made: Recording, section: Section) -> None:
             if abs(axis) <= 360:
                 unit = Piece("deg")
                 value = section.piece(at, 2, str(axis))
-                made.measurement(Measurement(Piece(code), Piece(name), _LEAD_SYSTEM, value, unit))
+                made.measurement(
+                    Measurement(Piece(code), Piece(name), _LEAD_SYSTEM, value, unit)
+                )
     at = 6 + 16 * blocks + 10 * spikes
     if at + 2 > len(section):
         return
@@ -243,8 +255,12 @@ def _measurements(made: Recording, section: Section) -> None:
     if at + 6 > len(section):
         return
     rate, qtc = section.number_at(at, "H", "the rate"), section.number_at(at + 4, "H", "QTc")
-    made.measurement(_measured("5.10.2.5-1", "Ventricular Rate", rate, "/min", section, (at, at + 2)))
-    made.measurement(_measured("5.10.2.5-5", "QTc Interval", qtc, "ms", section, (at + 4, at + 6)))
+    made.measurement(
+        _measured("5.10.2.5-1", "Ventricular Rate", rate, "/min", section, (at, at + 2))
+    )
+    made.measurement(
+        _measured("5.10.2.5-5", "QTc Interval", qtc, "ms", section, (at + 4, at + 6))
+    )
 
 
 def _measured(

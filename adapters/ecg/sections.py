@@ -51,8 +51,9 @@ class Section:
 
 
 def looks_like(raw: bytes) -> bool:
-    """Whether bytes begin as such a record does: section 0 at byte 7, pointing to itself."""
-    return len(raw) >= 32 and raw[8:10] == b"\0\0" and raw[22:24] == b"\0\0"
+    """Whether bytes begin as such a record does: section 0 at byte 7 of some length, with a
+    pointer to itself."""
+    return len(raw) >= 32 and raw[8:10] == b"\0\0" and raw[28:32] == b"\7\0\0\0"
 
 
 def sections(raw: bytes) -> dict[int, Section]:

@@ -22,7 +22,7 @@ from healthhub.mapping.library import Library
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted
 
-SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx")
+SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx", ".scp", ".dcm")
 VIEWS = ".views"
 """A folder that holds a CSV for each of some views, which are read together as a poll does."""
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)

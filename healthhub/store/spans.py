@@ -105,15 +105,28 @@ def names_of(unit: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("",)
 
 
+def _points(texts: list[str]) -> list[Decimal]:
+    """The least and the greatest of sampled points. Those of a curve are whole numbers in tens of
+    thousands, which are compared as such. E, L and U are an error, below or above the limits."""
+    stated = [text for text in texts if text not in ("E", "L", "U")]
+    try:
+        whole = [int(text) for text in stated]
+        return [Decimal(min(whole)), Decimal(max(whole))] if whole else []
+    except ValueError:
+        return [point for point in map(_point, stated) if point is not None]
+
+
+def _point(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
 def _sampled(value: dict[str, Any]) -> tuple[Any, Any]:
     """The bounds of sampled data: its limits, else its least and greatest point."""
     origin, factor = _number(value["origin"].get("value", 0)), _number(value.get("factor", 1))
-    points: list[Decimal] = []
-    for text in str(value.get("data", "")).split():
-        try:
-            points.append(Decimal(text))
-        except InvalidOperation:  # E, L and U: an error, below or above the limits
-            continue
+    points = _points(str(value.get("data", "")).split())
     low, high = value.get("lowerLimit"), value.get("upperLimit")
     if points and low is None:
         low = min(points) * factor + origin

@@ -3,6 +3,7 @@ the Huffman codes as strings of bits, and differences and decimation by their de
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ def differences(samples: Sequence[int], order: int) -> list[int]:
     if order == 0:
         return list(samples)
     if order == 1:
-        return [*samples[:1], *(b - a for a, b in zip(samples, samples[1:], strict=False))]
+        return [*samples[:1], *(b - a for a, b in itertools.pairwise(samples))]
     rest = zip(samples, samples[1:], samples[2:], strict=False)
     return [*samples[:2], *(a - 2 * b + c for a, b, c in rest)]
 
@@ -90,7 +91,9 @@ def tag(number: int, value: bytes) -> bytes:
 
 def device(language: int = 0x37) -> bytes:
     """Tag 14: a cart with its texts."""
-    head = struct.pack("<HHHBB6sBBBBB16s", 1, 2, 77, 0, 255, b"XJ-12\0", 20, 0xA0, language, 0, 1, b"")
+    head = struct.pack(
+        "<HHHBB6sBBBBB16s", 1, 2, 77, 0, 255, b"XJ-12\0", 20, 0xA0, language, 0, 1, b""
+    )
     head += bytes([0])
     return head + b"\0".join((b"a1", b"SN0042", b"v3", b"scp", b"Xingjia")) + b"\0"
 
@@ -133,10 +136,14 @@ class Record:
             for number, samples in self.leads
         )
         found[3] = bytes((len(self.leads), self.flags)) + lines
-        found[6] = self.data([s for _, s in self.leads], self.nanovolts, self.interval, self.bimodal)
+        found[6] = self.data(
+            [s for _, s in self.leads], self.nanovolts, self.interval, self.bimodal
+        )
         return {**found, **self.more}
 
-    def data(self, leads: Sequence[Sequence[int]], nanovolts: int, interval: int, flag: int) -> bytes:
+    def data(
+        self, leads: Sequence[Sequence[int]], nanovolts: int, interval: int, flag: int
+    ) -> bytes:
         """The content of section 5 or 6."""
         streams = []
         for samples in leads:
@@ -197,7 +204,10 @@ def statements(*texts: str, confirmed: bool = False) -> bytes:
 
 
 def beats(
-    length_ms: int, fiducial: int, places: Sequence[tuple[int, int, int, int]], zones: Sequence[tuple[int, int]]
+    length_ms: int,
+    fiducial: int,
+    places: Sequence[tuple[int, int, int, int]],
+    zones: Sequence[tuple[int, int]],
 ) -> bytes:
     """Section 4: type, start, fiducial, end of each QRS; then the protected zones."""
     body = struct.pack("<HHH", length_ms, fiducial, len(places))

@@ -10,6 +10,7 @@ from healthhub.clock import ZONE
 from healthhub.model.resource import Body
 from healthhub.serve.record.attention import Attention, attention
 from healthhub.serve.record.completeness import Completeness, completeness
+from healthhub.serve.record.ecgs import Ecg, ecgs, is_ecg
 from healthhub.serve.record.immunisations import Immunisation, immunisations
 from healthhub.serve.record.medicines import Medicines, medicines
 from healthhub.serve.record.observations import Histories, Reading, reading
@@ -58,6 +59,7 @@ class Record:
     readings: tuple[Reading, ...]
     visits: tuple[Visit, ...]
     reports: tuple[Report, ...]
+    ecgs: tuple[Ecg, ...]
     immunisations: tuple[Immunisation, ...]
     now: datetime
 
@@ -123,6 +125,7 @@ def record(
                 filed, key=lambda item: item.at.at.timestamp() if item.at else 0.0, reverse=True
             )
         ),
+        ecgs=ecgs(of.get("Observation", ()), of.get("DiagnosticReport", ()), sources),
         immunisations=immunisations(of.get("Immunization", ()), sources, names),
         now=now,
     )
@@ -162,6 +165,8 @@ def observe(
     seen = Observed({}, [], [], named)
     vital = order().vital
     for body in of.get("Observation", ()):
+        if is_ecg(body):
+            continue
         item = reading(body, sources, histories.get(body["id"], ()))
         seen.by_id[item.id] = item
         categories = codes(body.get("category"))

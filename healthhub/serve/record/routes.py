@@ -158,6 +158,19 @@ async def report(request: Request, patient: str, type_: str, report: str) -> Res
     return await _shown(request, patient, "report.html", chosen)
 
 
+@router.get("/record/{patient}/ecg/{id_}")
+async def ecg(request: Request, patient: str, id_: str) -> Response:
+    """One electrocardiogram on millimetre paper, in true size when printed."""
+
+    def chosen(r: Record) -> dict[str, Any]:
+        for item in r.ecgs:
+            if item.id == id_:
+                return {"e": item}
+        raise NotFound("this record has no such ECG; open the record and choose one there")
+
+    return await _shown(request, patient, "ecg.html", chosen)
+
+
 @router.get("/record/{patient}/trend/{analyte}")
 async def analyte_trend(request: Request, patient: str, analyte: str) -> Response:
     """All readings of one analyte, drawn and as a table."""
