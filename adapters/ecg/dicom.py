@@ -267,12 +267,11 @@ def _piece(holder: Any, keyword: str) -> Piece:
     if keyword not in holder:
         return Piece("")
     element = holder[keyword]
-    value: Any = element.value
+    value = element.value
     if value is None or (isinstance(value, (str, bytes)) and not value):
         return Piece("")
     if element.VR == "PN":
-        text = str(value.ideographic or value.alphabetic).replace("^", " ").strip()
-        size = len(value.original_string or text)
+        text, size = _person_name(value)
     elif element.VM > 1:
         text = " ".join(str(part) for part in value)
         size = len(text)
@@ -281,6 +280,12 @@ def _piece(holder: Any, keyword: str) -> Piece:
         size = len(text.encode(_codec(holder), "replace"))
     start = int(element.file_tell or 0)
     return Piece(text, start, start + size) if start else Piece(text)
+
+
+def _person_name(value: Any) -> tuple[str, int]:
+    """A name in ideographs, if it has that form, and the bytes of the whole."""
+    text = str(value.ideographic or value.alphabetic).replace("^", " ").strip()
+    return text, len(value.original_string or text)
 
 
 def _codec(holder: Any) -> str:
