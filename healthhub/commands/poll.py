@@ -8,7 +8,6 @@ import sys
 from healthhub import postgres, settings
 from healthhub.errors import NotFound
 from healthhub.receive import polling
-from healthhub.receive.tables import taker
 
 HELP = "read the views and watched folders that the settings declare"
 
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         failed = False
         for name in args.sources or known:
-            for duty in polling.duties(loaded, taker(loaded, name)):
+            for duty in polling.duties(loaded, name):
                 problem = polling.once(name, duty.turn, dsn)
                 duty.close()
                 failed = failed or bool(problem)

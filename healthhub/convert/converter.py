@@ -48,6 +48,11 @@ class SourceSettings(Protocol):
         ...
 
     @property
+    def endpoint(self) -> str:
+        """Public address of its images; empty if they cannot be had."""
+        ...
+
+    @property
     def accept_processing(self) -> tuple[str, ...]:
         """Processing ids (MSH-11) of messages that enter records."""
         ...
@@ -67,6 +72,7 @@ class Converter:
             source.namespace or source.institution,
             ZoneInfo(source.zone),
             library.terms,
+            source.endpoint,
         )
         self._forms = Forms()
         self._columns = of_tables(self._compiled.definition.tables)

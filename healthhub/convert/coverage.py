@@ -182,6 +182,8 @@ def _roles(definition: Definition) -> Iterator[tuple[str, int]]:
 
 def _records(definition: Definition, sample: Sample, library: Library) -> Iterator[Record]:
     """The records of a sample, their fields numbered."""
+    if sample.rejected:
+        return
     adapter = find(definition.adapter)
     feed = SampleSource(definition.name, sample.charset)
     known = of_tables(definition.tables)

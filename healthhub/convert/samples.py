@@ -39,6 +39,7 @@ class SampleSource:
     namespace: str = "sample"
     zone: str = "Asia/Shanghai"
     accept_processing: tuple[str, ...] = ("P", "T", "D")
+    endpoint: str = "https://hub.example/dicomweb/sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ class Sample:
     def expected(self) -> Path:
         """Where its outcome stands."""
         return self.path.with_suffix(".json")
+
+    @property
+    def rejected(self) -> bool:
+        """Whether it is expected to be no message at all."""
+        return self.expected.is_file() and "rejected" in orjson.loads(
+            self.expected.read_bytes()
+        )
 
     @property
     def charset(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import zstandard
 
 from healthhub.keep import lanes, raw
@@ -14,9 +16,9 @@ with incoming as materialized (
         select * from unnest(
             %b::bytea[], %b::text[], %b::timestamptz[], %b::text[], %b::int[], %b::text[],
             %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::bigint[],
-            %b::date[], %b::smallint[], %b::bytea[], %b::text[]
+            %b::date[], %b::smallint[], %b::bytea[], %b::text[], %b::timestamptz[]
         ) with ordinality as u (digest, source, received, via, size, kind, control, patient,
-            at, numbers, state, order_key, day, packed, raw, rejected, position)
+            at, numbers, state, order_key, day, packed, raw, rejected, rests, position)
         order by position) i
 ), fresh as (
     insert into message (id, digest, source, received, via, size, kind, control, patient, at,
@@ -27,8 +29,8 @@ with incoming as materialized (
     on conflict (digest) do nothing
     returning id
 ), standing as (
-    insert into message_state (id, state, lane, order_key)
-    select id, state, order_key & 255, order_key from incoming join fresh using (id)
+    insert into message_state (id, state, lane, order_key, next_try)
+    select id, state, order_key & 255, order_key, rests from incoming join fresh using (id)
 ), bytes as (
     insert into raw_message (day, id, packed, raw)
     select day, id, packed, raw from incoming join fresh using (id)
@@ -76,4 +78,15 @@ def row(incoming: Incoming, digest: bytes, packer: zstandard.ZstdCompressor) -> 
         packed,
         stored,
         storable(incoming.rejected),
+        _rests(incoming),
     )
+
+
+def _rests(incoming: Incoming) -> datetime | None:
+    """Until when the message waits for others of its kind: the end of a span that is the same
+    for all that come in it, so that they are claimed together."""
+    seconds = incoming.envelope.rest if incoming.envelope else 0
+    if not seconds:
+        return None
+    spans = int(incoming.received.timestamp() // seconds) + 1
+    return datetime.fromtimestamp(spans * seconds, UTC)

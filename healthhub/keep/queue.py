@@ -30,6 +30,7 @@ _DUE = f"""select {COLUMNS} from message_state s join message m using (id)
 _PENDING = f"""select {COLUMNS} from (
     select * from message_state s
      where s.state = 'pending' and s.id > %(after)s and s.id <= %(until)s and s.lane = any(%(lanes)s)
+       and (s.next_try is null or s.next_try <= now())
        and {_FIRST_OF_ITS_PATIENT}
      order by s.id limit %(limit)s) s join message m using (id) order by s.id"""  # noqa: S608
 

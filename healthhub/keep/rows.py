@@ -122,8 +122,25 @@ def _known(
     return {(tab, key): _Last(*rest) for tab, key, *rest in found}
 
 
+def put(conn: psycopg.Connection, incoming: Sequence[Incoming]) -> Counts:
+    """Keep messages in the caller's transaction, whose commit waits for the disk; bytes that a
+    source sent before are unchanged."""
+    conn.execute("set local synchronous_commit = on")
+    _, fresh = _inserted(conn, incoming)
+    rejected = sum(each.envelope is None for each in incoming)
+    kept = sum(incoming[place].envelope is not None for place in fresh)
+    return Counts(kept, len(incoming) - rejected - kept, rejected)
+
+
 def insert_all(conn: psycopg.Connection, incoming: Sequence[Incoming]) -> list[int]:
     """Messages as new ones, in order; gives their ids. Equal bytes are one message."""
+    return _inserted(conn, incoming)[0]
+
+
+def _inserted(
+    conn: psycopg.Connection, incoming: Sequence[Incoming]
+) -> tuple[list[int], list[int]]:
+    """The ids of messages, and the places of those that were not there yet."""
     packer = raw.packer()
     digests = [raw.digest(each.source, each.raw) for each in incoming]
     rows = list(
@@ -141,11 +158,15 @@ def insert_all(conn: psycopg.Connection, incoming: Sequence[Incoming]) -> list[i
     for day in sorted({row[insert.DAY] for row in rows}):
         raw.ensure_days(conn, day, 0)
     columns = [list(column) for column in zip(*rows, strict=True)]
-    conn.execute(insert.KEEP, columns)
+    fresh = {id_ for _, id_ in conn.execute(insert.KEEP, columns)}
     found = conn.execute(insert.KNOWN, (list(dict.fromkeys(digests)),))
     ids = {bytes(digest): id_ for digest, id_, _ in found}
     conn.execute("notify message")
-    return [ids[digest] for digest in digests]
+    first = {digest: place for place, digest in reversed([*enumerate(digests)])}
+    return (
+        [ids[digest] for digest in digests],
+        sorted(place for digest, place in first.items() if ids[digest] in fresh),
+    )
 
 
 def _note(

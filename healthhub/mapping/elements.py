@@ -24,7 +24,7 @@ _CHOICE = re.compile(
     r"Identifier|SampledData|Address|HumanName|ContactPoint|Annotation|Money|PositiveInt|"
     r"UnsignedInt|Base64Binary)"
 )
-CONSTANT_WORDS = frozenset(("message", "event", "received", "source", "namespace"))
+CONSTANT_WORDS = frozenset(("message", "event", "received", "source", "namespace", "endpoint"))
 
 
 @dataclass(slots=True)

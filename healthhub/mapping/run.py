@@ -36,6 +36,8 @@ class Context:
     namespace: str
     zone: ZoneInfo
     terms: Terms
+    endpoint: str = ""
+    """Public address of the source's images; empty: they cannot be had."""
 
 
 class Run:
@@ -48,6 +50,7 @@ class Run:
         self.namespace = context.namespace
         self.zone = context.zone
         self.terms = context.terms
+        self.endpoint = context.endpoint or None
         self.record = record
         self.root = root
         self.message_id = message

@@ -31,6 +31,7 @@ WORDS = {
     "source": "run.source",
     "namespace": "run.namespace",
     "original": "run.original",
+    "endpoint": "run.endpoint",
 }
 
 

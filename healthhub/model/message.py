@@ -24,7 +24,8 @@ class Envelope:
 
     ``kind`` is ``ADT^A01`` and the like; ``control`` the sender's message id; ``patient`` the
     source's patient number (order within a patient is kept by it); ``at`` the time of the
-    event at the source; ``numbers`` the business numbers to search by (visit, order, report).
+    event at the source; ``numbers`` the business numbers to search by (visit, order, report);
+    ``rest`` the seconds that it may wait for others that add to the same resource.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Envelope:
     patient: str
     at: datetime | None
     numbers: tuple[str, ...] = ()
+    rest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 
 from healthhub import clock
-from healthhub.receive.tables import Taker, Told
+from healthhub.receive.tables import Told
 from healthhub.settings import Folder
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,20 @@ class _Look:
     since: float
 
 
+class FileTaker(Protocol):
+    """Takes a file: its rows (tables.Taker), or its messages (whole.Taker)."""
+
+    def file(self, conn: psycopg.Connection, path: Path, shown: str, via: str) -> Told:
+        """Keep what the file says; again, it says nothing new."""
+        ...
+
+
 class Watch:
     """Looks into one folder again and again. What it remembers between looks is only how long
     a file has not changed: after a restart it begins anew, and a file that was taken and not
     moved is taken again, which says nothing new."""
 
-    def __init__(self, folder: Folder, taker: Taker) -> None:
+    def __init__(self, folder: Folder, taker: FileTaker) -> None:
         self._folder = folder
         self._taker = taker
         self._looks: dict[Path, _Look] = {}

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from healthhub.adapter_api import registry
+from healthhub.adapter_api.tables import SheetReader
 from healthhub.errors import HubError
 from healthhub.keep import rows
 from healthhub.receive.folder import Watch
 from healthhub.receive.intake import fault
 from healthhub.receive.poll import Poller
-from healthhub.receive.tables import Taker, connected, taker
+from healthhub.receive.tables import connected, taker
+from healthhub.receive.whole import Taker as WholeTaker
 from healthhub.settings import Settings
 
 log = logging.getLogger("healthhub.poll")
@@ -98,7 +101,7 @@ def source(settings: Settings, name: str, dsn: str, stop: threading.Event) -> No
     again and again, and hinders no other source."""
     while not stop.is_set():
         try:
-            found = duties(settings, taker(settings, name))
+            found = duties(settings, name)
         except HubError as error:
             log.error("poll source=%s cannot begin: %s", name, error.message)
             stop.wait(LONGEST_PAUSE)
@@ -115,10 +118,17 @@ def source(settings: Settings, name: str, dsn: str, stop: threading.Event) -> No
             duty.close()
 
 
-def duties(settings: Settings, of: Taker) -> Sequence[Duty]:
+def duties(settings: Settings, name: str) -> Sequence[Duty]:
     """What is to be done for a source."""
-    source = settings.sources[of.name]
+    source = settings.sources[name]
     found: list[Duty] = []
+    if not isinstance(registry.find(source.adapter), SheetReader):
+        if source.folder is not None:
+            whole = WholeTaker(name, source, settings.pipeline.max_backlog)
+            watch = Watch(source.folder, whole)
+            found.append(Duty(watch.look, source.folder.every_seconds, lambda: None))
+        return found
+    of = taker(settings, name)
     if source.folder is not None:
         watch = Watch(source.folder, of)
         found.append(Duty(watch.look, source.folder.every_seconds, lambda: None))

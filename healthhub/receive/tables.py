@@ -142,6 +142,6 @@ def connected(dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def taker(settings: Settings, name: str) -> Taker:
-    """The taker of a source that the settings know."""
+    """The taker of a source of tables that the settings know."""
     library = Library(settings.mappings_dir)
     return Taker(name, settings.sources[name], library, settings.pipeline.max_backlog)

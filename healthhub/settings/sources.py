@@ -88,6 +88,54 @@ class Folder(Section):
     )
 
 
+class Pacs(Section):
+    """The archive that holds a source's images: [sources.NAME.pacs]."""
+
+    url: str = Field(
+        pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$",
+        description="WADO-RS base address at which the hub reaches it, e.g. "
+        "http://pacs.local:8042/dicom-web. Nobody else is shown it.",
+    )
+    address: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@\s]+(/[^?#\s]*)?)?$",
+        description="Base address in the Endpoint that FHIR clients read: the hub's own "
+        "(https://HUB/dicomweb/NAME), or the archive's where clients may reach it. "
+        "Empty: no Endpoint is made.",
+    )
+    user: str = Field(default="", description="User name at the archive (Basic).")
+    secret_file: Path | None = Field(
+        default=None,
+        description="File with the password of user, or, without a user, with a bearer token.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM of the authority that its certificate is from."
+    )
+    timeout_seconds: float = Field(
+        default=30, gt=0, le=300, description="Time that it has for each piece of an answer."
+    )
+    max_bytes: int = Field(
+        default=2 * 2**30, ge=1024, description="A longer answer is broken off."
+    )
+    at_once: int = Field(
+        default=8, ge=1, le=64, description="Requests to it at a time, of each web process."
+    )
+
+    @property
+    def secret(self) -> str:
+        """The password or token, from its file; empty without one."""
+        if self.secret_file is None:
+            return ""
+        try:
+            return self.secret_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingError(
+                f"pacs.secret_file: {self.secret_file} cannot be read ({error.strerror}); "
+                "correct the path or the file's mode",
+                expression="pacs.secret_file",
+            ) from None
+
+
 class Source(Section):
     """One system that sends to the hub. Its name is the key of its table: [sources.NAME]."""
 
@@ -141,10 +189,19 @@ class Source(Section):
         default=None, description="Folder to watch, see [sources.NAME.folder]."
     )
 
+    pacs: Pacs | None = Field(
+        default=None, description="Archive of its images, see [sources.NAME.pacs]."
+    )
+
+    @property
+    def endpoint(self) -> str:
+        """Public base address of its images, without a slash at its end; empty without one."""
+        return self.pacs.address.rstrip("/") if self.pacs else ""
+
     @model_validator(mode="after")
     def _tables_are_read_by_their_adapter(self) -> Source:
-        if (self.database or self.folder) and self.adapter != "tabular":
-            raise ValueError('a source with a database or a folder needs adapter = "tabular"')
+        if self.database and self.adapter != "tabular":
+            raise ValueError('a source with a database needs adapter = "tabular"')
         return self
 
     @field_validator("charset")

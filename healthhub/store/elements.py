@@ -1,8 +1,9 @@
 """The merge of statements: each element holds the value with the greatest stamp.
 
 A resource is a map from element to (stamp, what it says). An element is a top-level element of
-the resource; those of DEEP are taken apart one level deeper; the forms of a choice element
-(``valueQuantity``, ``valueString``) are one; ``_birthDate`` belongs to ``birthDate``. An
+the resource; those of DEEP are taken apart one level deeper, and the lists of store.gathered entry by
+entry; the forms of a choice element (``valueQuantity``, ``valueString``) are one; ``_birthDate``
+belongs to ``birthDate``. An
 element that says nothing is one that was erased: its stamp keeps older statements out. Merging
 is commutative, associative and idempotent, so the order of processing does not matter.
 """
@@ -17,7 +18,7 @@ from typing import Any
 import orjson
 
 from healthhub.model.resource import Body, Draft, Stamp
-from healthhub.store import wire
+from healthhub.store import gathered, wire
 
 Said = dict[str, Any]
 Elements = dict[str, tuple[Stamp, Said]]
@@ -72,10 +73,14 @@ def of_draft(draft: Draft) -> Elements:
 def of_body(body: Body, stamp: Stamp, others: dict[str, Stamp]) -> Elements:
     """What a stored body says: its row's stamp, but for the elements that have another."""
     found: Elements = {name: (other, {}) for name, other in others.items()}
+    kind = body.get("resourceType", "")
     for name, value in body.items():
-        if name in _IDENTITY:
+        if name in _IDENTITY or gathered.follows(kind, name, body):
             continue
-        if name in DEEP and isinstance(value, dict):
+        if gathered.takes(kind, name, value):
+            for key, entry in gathered.parts(kind, value):
+                found[key] = (found[key][0] if key in found else stamp, entry)
+        elif name in DEEP and isinstance(value, dict):
             for child, said in value.items():
                 if name != "meta" or child in DEEP["meta"]:
                     _say(found, f"{name}.{child.removeprefix('_')}", child, said, stamp)
@@ -126,13 +131,17 @@ def rank(stamp: Stamp) -> tuple[int, datetime, int]:
 def body_of(resource_type: str, fhir_id: str, elements: Elements) -> Body:
     """The resource that the elements make."""
     body: Body = {"resourceType": resource_type, "id": fhir_id}
+    entries: dict[str, Said] = {}
     for key, (_, said) in sorted(elements.items(), key=_order):
+        if gathered.is_part(resource_type, key):
+            entries[key] = said
+            continue
         if not said:
             continue
         head, dot, _child = key.partition(".")
         target = body.setdefault(head, {}) if dot else body
         target.update(said)
-    return body
+    return body | gathered.put_together(resource_type, entries) if entries else body
 
 
 def _order(item: tuple[str, Any]) -> tuple[bool, str]:

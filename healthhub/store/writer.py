@@ -16,7 +16,7 @@ from psycopg import Connection
 from healthhub import clock
 from healthhub.model.ids import SHARED
 from healthhub.model.resource import Body, Draft, Stamp
-from healthhub.store import dictionary, elements, rows, types, wire
+from healthhub.store import dictionary, elements, gathered, rows, types, wire
 from healthhub.store.elements import Elements
 
 Action = Literal["created", "updated", "unchanged"]
@@ -125,7 +125,8 @@ def _merged(
     """The next version of a row, and whether it says anything new."""
     resource_type, id_ = key
     newest = drafts[-1]
-    if row is None and len(drafts) == 1 and not newest.erased:
+    alone = row is None and len(drafts) == 1 and resource_type not in gathered.LISTS
+    if alone and not newest.erased:
         version = rows.Current(
             resource_type, id_, newest.patient, 1, newest.stamp, None, False, newest.body
         )
@@ -153,7 +154,7 @@ def _merged(
     if source:
         body["meta"] = {"source": source} | body.get("meta", {})
     if not any(_content(draft.body) == _content(body) for draft in said):
-        check(body)
+        check(gathered.thinned(body))
     current.version = number + 1
     return current, "created" if row is None else "updated"
 

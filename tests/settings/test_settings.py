@@ -125,7 +125,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, field in model.model_fields.items():
         kind = field.annotation
-        if name in ("database", "folder"):
+        if name in ("database", "folder", "pacs"):
             kind = get_args(kind)[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found += fields(kind, f"{prefix}{name}.")
