@@ -3,6 +3,7 @@ is a revision, and how far each view has been read. All of it in the caller's tr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -126,7 +127,12 @@ def put(conn: psycopg.Connection, incoming: Sequence[Incoming]) -> Counts:
     """Keep messages in the caller's transaction, whose commit waits for the disk; bytes that a
     source sent before are unchanged."""
     conn.execute("set local synchronous_commit = on")
-    _, fresh = _inserted(conn, incoming)
+    ids, fresh = _inserted(conn, incoming)
+    again = Counter(id_ for place, id_ in enumerate(ids) if place not in fresh)
+    if again:
+        conn.execute(
+            insert.AGAIN, [list(each) for each in zip(*sorted(again.items()), strict=True)]
+        )
     rejected = sum(each.envelope is None for each in incoming)
     kept = sum(incoming[place].envelope is not None for place in fresh)
     return Counts(kept, len(incoming) - rejected - kept, rejected)
@@ -139,7 +145,7 @@ def insert_all(conn: psycopg.Connection, incoming: Sequence[Incoming]) -> list[i
 
 def _inserted(
     conn: psycopg.Connection, incoming: Sequence[Incoming]
-) -> tuple[list[int], list[int]]:
+) -> tuple[list[int], set[int]]:
     """The ids of messages, and the places of those that were not there yet."""
     packer = raw.packer()
     digests = [raw.digest(each.source, each.raw) for each in incoming]
@@ -165,7 +171,7 @@ def _inserted(
     first = {digest: place for place, digest in reversed([*enumerate(digests)])}
     return (
         [ids[digest] for digest in digests],
-        sorted(place for digest, place in first.items() if ids[digest] in fresh),
+        {place for digest, place in first.items() if ids[digest] in fresh},
     )
 
 
