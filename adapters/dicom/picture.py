@@ -16,7 +16,9 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom import config
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
 
 from adapters.dicom.part10 import File
 
@@ -40,7 +42,7 @@ def jpeg(raw: bytes, file: File) -> bytes:
         try:
             dataset = pydicom.dcmread(io.BytesIO(raw), force=True)
             if not hasattr(dataset.file_meta, "TransferSyntaxUID"):
-                dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(file.syntax)
+                dataset.file_meta.TransferSyntaxUID = UID(file.syntax)
             return _jpeg(dataset)
         except Exception:  # noqa: BLE001 - pixel data can be anything; no picture is then made
             return b""
