@@ -12,7 +12,19 @@ from healthhub.city.people import Family, Resident
 from healthhub.city.places import full_address
 from healthhub.city.rates import RATES
 
-_SALT = {"a": 3, "b": 5, "c": 9, "s": 11, "h": 13, "p": 17, "q": 19}
+_SALT = {
+    "a": 3,
+    "b": 5,
+    "c": 9,
+    "s": 11,
+    "h": 13,
+    "p": 17,
+    "q": 19,
+    "i": 23,
+    "v": 29,
+    "e": 31,
+    "y": 37,
+}
 UNKNOWN = "无名氏"
 
 
@@ -44,6 +56,10 @@ def local_number(house: str, ordinal: int, again: int = 0) -> str:
         "h": f"C{number:08d}",
         "p": f"429004001{number:023d}",
         "q": f"429004002{number:023d}",
+        "i": f"4290040101{number:09d}",
+        "v": f"TJ{number:09d}",
+        "e": f"{number:09d}",
+        "y": f"42900400001{number:09d}",
     }[house]
 
 

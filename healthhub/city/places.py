@@ -79,7 +79,7 @@ def _staff(house: str) -> dict[str, tuple[Doctor, ...]]:
     return result
 
 
-STAFF = {house: _staff(house) for house in ("a", "b", "c", "s", "h", "p", "q")}
+STAFF = {house: _staff(house) for house in ("a", "b", "c", "s", "h", "p", "q", "v", "e")}
 """Doctors by house and department key; the same in every city."""
 
 

@@ -15,20 +15,25 @@ SYSTOLIC, DIASTOLIC = "血压(mmHg)/收缩压", "血压(mmHg)/舒张压"
 
 
 @dataclass(frozen=True, slots=True)
-class _Style:
+class Style:
+    """How a file looks: its name, charset and delimiter, the title above and who made it;
+    ``levels`` 2: what stands before a heading's stroke is a heading of its own above it."""
+
     name: str
     charset: str = "gb18030"
     delimiter: str = ","
     title: str = ""
+    maker: str = "卫生院公卫科"
+    levels: int = 1
 
 
 _STYLES = {
-    "PER": _Style("个人档案", title="居民个人基本信息登记表"),
-    "VST": _Style("门诊就诊", "utf-8", ";"),
-    "DIA": _Style("门诊诊断", "utf-8-sig", "\t"),
-    "DRG": _Style("门诊处方"),
-    "ITM": _Style("检验结果", title="检验结果一览"),
-    "HTN": _Style("高血压随访"),
+    "PER": Style("个人档案", title="居民个人基本信息登记表"),
+    "VST": Style("门诊就诊", "utf-8", ";"),
+    "DIA": Style("门诊诊断", "utf-8-sig", "\t"),
+    "DRG": Style("门诊处方"),
+    "ITM": Style("检验结果", title="检验结果一览"),
+    "HTN": Style("高血压随访"),
 }
 
 
@@ -37,22 +42,36 @@ def booked(kind: str, rows: Sequence[Mapping[str, Any]], stamp: str) -> tuple[st
     style = _STYLES[kind]
     if kind == "HTN":
         return f"{style.name}{stamp}.xlsx", _workbook(rows, style.name)
-    return f"{style.name}{stamp}.csv", _text(rows, style)
+    return f"{style.name}{stamp}.csv", text(rows, style)
 
 
-def _text(rows: Sequence[Mapping[str, Any]], style: _Style) -> bytes:
+def text(rows: Sequence[Mapping[str, Any]], style: Style) -> bytes:
+    """A text file of rows: titles above, totals below."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=style.delimiter, lineterminator="\r\n")
     headings = list(rows[0])
     if style.title:
         blank = [""] * (len(headings) - 1)
         writer.writerow([style.title, *blank])
-        writer.writerow(["编制单位：卫生院公卫科", *blank])
-    writer.writerow(headings)
+        writer.writerow([f"编制单位：{style.maker}", *blank])
+    writer.writerows(_levels(headings) if style.levels == 2 else [headings])
     writer.writerows([row.get(heading, "") for heading in headings] for row in rows)
     if style.title:
         writer.writerow(["合计", str(len(rows)), *[""] * (len(headings) - 2)])
     return out.getvalue().encode(style.charset)
+
+
+def _levels(headings: Sequence[str]) -> list[list[str]]:
+    """Two rows of headings, as a merged cell is written to a text file: once, then blanks."""
+    above, below = [], []
+    last = ""
+    for heading in headings:
+        parts = heading.split("/", 1)
+        grouped = len(parts) == 2 and "(" not in parts[0].removesuffix("(mmHg)")
+        above.append("" if grouped and parts[0] == last else parts[0] if grouped else heading)
+        below.append(parts[1] if grouped else "")
+        last = parts[0] if grouped else ""
+    return [above, below]
 
 
 def _workbook(rows: Sequence[Mapping[str, Any]], name: str) -> bytes:

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from healthhub.city.blood_station import BloodStation
+from healthhub.city.cdc_immunisation import CdcImmunisation
+from healthhub.city.drug_distribution import DrugDistribution
+from healthhub.city.emergency_120 import Emergency120
+from healthhub.city.exam_vehicle import ExamVehicle
 from healthhub.city.hospital_b_views import HospitalBViews
 from healthhub.city.hospital_c import HospitalC
+from healthhub.city.insurance_settlement import InsuranceSettlement
 from healthhub.city.system import System
 from healthhub.city.township_p import TownshipP, TownshipQ
 
-SYSTEMS: tuple[System, ...] = (HospitalBViews(), HospitalC(), TownshipP(), TownshipQ())
+SYSTEMS: tuple[System, ...] = (
+    HospitalBViews(),
+    HospitalC(),
+    TownshipP(),
+    TownshipQ(),
+    CdcImmunisation(),
+    ExamVehicle(),
+    BloodStation(),
+    Emergency120(),
+    InsuranceSettlement(),
+    DrugDistribution(),
+)
