@@ -161,7 +161,7 @@ def test_the_views_hold_each_row_once_and_no_older_one(
 ) -> None:
     system = next(s for s in SYSTEMS if s.source == "hospital-b-views")
     assert isinstance(system.channel, Views)
-    place = Place(tmp_path, {"hospital-c": "x", "partner": "y"})
+    place = Place(tmp_path, {s.source: "x" for s in SYSTEMS} | {"partner": "y"})
     writer = ViewsWriter(system.channel, system.channel.database(system.source, place))
     rows = [s for s in sent if s.source == system.source]
     for each in (*rows, *rows):
