@@ -17,9 +17,11 @@ from healthhub.serve.record.observations import Histories, Reading, reading
 from healthhub.serve.record.origin import Sources
 from healthhub.serve.record.person import Banner, banner
 from healthhub.serve.record.problems import Problem, problems
+from healthhub.serve.record.procedures import Procedure, procedures
 from healthhub.serve.record.reading import Concept, codes, concept, reference_id
 from healthhub.serve.record.reports import Report, documents, kind_of, reports, result_ids
 from healthhub.serve.record.results import Panel, Row, order, panels, vital_signs
+from healthhub.serve.record.settlements import Settlement, settlements
 from healthhub.serve.record.visits import CANCELLED, Visit, visits
 
 NOT_LABORATORY = frozenset(
@@ -32,6 +34,7 @@ READ = (
     "DiagnosticReport",
     "DocumentReference",
     "Encounter",
+    "ExplanationOfBenefit",
     "Immunization",
     "MedicationRequest",
     "MedicationStatement",
@@ -39,6 +42,7 @@ READ = (
     "Organization",
     "Location",
     "Practitioner",
+    "Procedure",
 )
 """The types that the page is made of; what it would not show is not read."""
 CORRECTED_SHOWN = 40
@@ -61,6 +65,8 @@ class Record:
     reports: tuple[Report, ...]
     ecgs: tuple[Ecg, ...]
     immunisations: tuple[Immunisation, ...]
+    procedures: tuple[Procedure, ...]
+    settlements: tuple[Settlement, ...]
     now: datetime
 
     @property
@@ -127,6 +133,8 @@ def record(
         ),
         ecgs=ecgs(of.get("Observation", ()), of.get("DiagnosticReport", ()), sources),
         immunisations=immunisations(of.get("Immunization", ()), sources, names),
+        procedures=procedures(of.get("Procedure", ()), sources),
+        settlements=settlements(of.get("ExplanationOfBenefit", ()), sources, names),
         now=now,
     )
 

@@ -46,11 +46,13 @@ TRACED = frozenset(
         "DiagnosticReport",
         "DocumentReference",
         "Encounter",
+        "ExplanationOfBenefit",
         "Immunization",
         "MedicationRequest",
         "MedicationStatement",
         "Observation",
         "Patient",
+        "Procedure",
     }
 )
 

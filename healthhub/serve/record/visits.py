@@ -32,6 +32,12 @@ KINDS = {
     "VR": "remote",
 }
 """Classes of v3 ActCode to the kinds that a filter offers; any other is "other"."""
+CHECK_UP = "185349003"
+"""SNOMED CT: encounter for check up."""
+TIMES = "https://healthhub.dev/fhir/StructureDefinition/emergency-times"
+MARKS = frozenset(
+    "call dispatch departure scene-arrival scene-departure hospital-arrival handover".split()
+)
 CANCELLED = frozenset({"cancelled", "entered-in-error"})
 
 
@@ -45,6 +51,14 @@ class Diagnosis:
     id: str
     name: str
     main: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A mark of time of an ambulance's trip: ``call``, ``scene-arrival`` and so on."""
+
+    name: str
+    at: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,7 @@ class Visit:
     cancelled: bool
     under_way: bool
     origin: Origin
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +161,8 @@ def _visit(
     period = body.get("period", {})
     start, end = moment(period.get("start")), moment(period.get("end"))
     kind = KINDS.get(body.get("class", {}).get("code", ""), "other")
+    if CHECK_UP in codes(body.get("type")):
+        kind = "checkup"
     here = f"Encounter/{body['id']}"
     return Visit(
         id=body["id"],
@@ -163,7 +180,20 @@ def _visit(
         cancelled=body.get("status") in CANCELLED,
         under_way=body.get("status") in ("arrived", "triaged", "in-progress", "onleave"),
         origin=sources.of(body),
+        marks=_marks(body),
     )
+
+
+def _marks(body: Body) -> tuple[Mark, ...]:
+    """The times of a 120 trip, in the order that they are told in."""
+    parts = (
+        part
+        for each in body.get("extension", ())
+        if each.get("url") == TIMES
+        for part in each.get("extension", ())
+    )
+    found = ((part.get("url"), moment(part.get("valueDateTime"))) for part in parts)
+    return tuple(Mark(name, at) for name, at in found if name in MARKS and at is not None)
 
 
 def _department(body: Body, names: dict[str, str]) -> str:
