@@ -50,7 +50,7 @@ class DrugDistribution(System):
         mapping="drug-distribution",
         institution="drug-supervision",
         institution_title=f"{CITY}药品配送监管平台",
-        kind="public",
+        kind="supply",
         charset="gb18030",
     )
     channel = Folder(booked)

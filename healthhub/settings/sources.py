@@ -238,4 +238,7 @@ class Institution(Section):
     """One institution: [institutions.CODE]."""
 
     title: str = Field(description="Its name, e.g. 江城市第一人民医院.")
-    kind: str = Field(default="hospital", description="hospital, township, village, public.")
+    kind: str = Field(
+        default="hospital",
+        description="hospital, township, village, public; supply: it sends nothing about residents.",
+    )

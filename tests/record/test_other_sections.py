@@ -11,8 +11,9 @@ from page_stage import HOSTILE, app
 from serving import answering
 
 from healthhub.serve.record import page
-from healthhub.serve.record.origin import Sources
+from healthhub.serve.record.origin import Sources, sources
 from healthhub.serve.record.page import Record
+from healthhub.settings import Settings
 
 CVX, LOCAL, OTHER = "http://hl7.org/fhir/sid/cvx", "urn:a:vaccine", "urn:b:vaccine"
 SUM = "https://healthhub.dev/fhir/CodeSystem/nhsa-sum"
@@ -157,6 +158,24 @@ def test_a_transfusion_stands_with_its_reaction_and_withdrawn_ones_do_not(
     assert shown.name.label("zh") == "输血：悬浮红细胞"
     assert [c.label("zh") for c in shown.complications] == ["过敏反应"]
     assert shown.note == "输注量 400 ml"
+
+
+def test_one_who_sends_nothing_about_residents_is_never_missed() -> None:
+    settings = Settings.model_validate(
+        {
+            "institutions": {
+                "hospital-a": {"title": "江城市第一人民医院"},
+                "blood": {"title": "江城市中心血站"},
+                "drugs": {"title": "江城市药品配送平台", "kind": "supply"},
+            },
+            "sources": {
+                name: {"institution": code, "mapping": "national/hl7v2"}
+                for name, code in (("a-his", "hospital-a"), ("b", "blood"), ("d", "drugs"))
+            },
+        }
+    )
+    record = built(newcomer(), sources(settings))
+    assert record.completeness.absent == ("中心血站",)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -58,5 +58,6 @@ def completeness(of: Mapping[str, Sequence[Body]], sources: Sources) -> Complete
     )
     here = {item.institution for item in present}
     sending = {origin.institution for origin in sources.by_source.values()}
-    absent = [sources.institutions[code] for code in sorted(sending - here)]
+    lacking = sending - here - sources.impersonal
+    absent = [sources.institutions[code] for code in sorted(lacking)]
     return Completeness(tuple(present), tuple(absent))

@@ -13,6 +13,9 @@ SOURCE_URN = "urn:healthhub:source:"
 """meta.source of what the pipeline stores: this, the source's name, # and the message id."""
 
 
+SUPPLY = "supply"
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The tag beside a value. ``institution`` is its code; ``message`` 0 when there is none."""
@@ -30,6 +33,8 @@ class Sources:
 
     by_source: Mapping[str, Origin]
     institutions: Mapping[str, str]
+    impersonal: frozenset[str] = frozenset()
+    """Institutions that send nothing about residents: no record lacks their data."""
 
     def of(self, body: Body) -> Origin:
         """The origin of a resource; direct writes of FHIR clients have no message."""
@@ -71,4 +76,5 @@ def sources(settings: Settings) -> Sources:
             for name, source in settings.sources.items()
         },
         short,
+        frozenset(c for c, item in settings.institutions.items() if item.kind == SUPPLY),
     )
