@@ -52,13 +52,15 @@ class Order:
         first = self.keys[0] if self.keys else None
         return first is None or first.always or (first.sql == "r.at_end" and first.descending)
 
-    def by(self, row: str, *, driven: bool) -> str:
-        """The ORDER BY.
+    def by(self, row: str, *, driven: bool, names: Sequence[str] = ()) -> str:
+        """The ORDER BY; ``names`` stand for the keys where a subquery has them.
 
         Where an index finds few rows (``driven``), the last key is made an expression that no
         index has: a limit would tempt the planner to walk a whole type in its order instead.
         """
-        parts = [f"{key.sql} {key.way}" for key in self.keys]
+        parts = [
+            f"{names[n] if names else key.sql} {key.way}" for n, key in enumerate(self.keys)
+        ]
         last = f"uuid_send({row}.id)" if driven else f"{row}.id"
         return ", ".join([*parts, f"{last} {'desc' if self.descending else 'asc'}"])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from healthhub.store import cursor, rows
 from healthhub.store.concept_walk import BY, Walk
 from healthhub.store.conditions import Clauses
-from healthhub.store.cursor import Order, Place
+from healthhub.store.cursor import MOST_KEYS, Order, Place
 
 _NEWEST = "r.at_end desc nulls last, r.id asc"
 
@@ -36,6 +36,36 @@ class Pages:
         """All matches are read, then sorted."""
         driven = self.clauses.driven
         return self._sorted(self.clauses.where(fetched=driven), driven=driven)
+
+    def fetched_if_few(self, most: int) -> str:
+        """The same if there are no more than ``most``. Each line ends with how many were found,
+        one more at most; where nothing is on the page, a line has only that."""
+        where = self.clauses.where(fetched=True)
+        after = f" and {self._after()}" if self.place else ""
+        keys = "".join(f", {key.sql} as k{n}" for n, key in enumerate(self.order.keys))
+        held = "".join(f", f.k{n}" for n in range(len(self.order.keys)))
+        by = self.order.by("f", driven=False, names=[f"f.k{n}" for n in range(MOST_KEYS)])
+        return (
+            f"with found as materialized (select r.patient_key, r.type, r.id{keys}"  # noqa: S608
+            f" from resource r where {where}{after} limit {most + 1})"
+            f" select {rows.COLUMNS}{held}, {self.total}, counted.found"
+            " from (select count(*) as found from found) counted left join (select * from found f"
+            f" where (select count(*) from found) <= {most} order by {by} limit {self._limit()}) f"
+            " on true left join resource r on r.patient_key = f.patient_key and r.type = f.type"
+            f" and r.id = f.id order by {by}"
+        )
+
+    def tried(self, most: int) -> str:
+        """The page, if it is full after ``most`` rows of the type in order."""
+        kind, rest = self.clauses.sql[0], self.clauses.filters()
+        after = f" and {self._after()}" if self.place else ""
+        if self.place is not None and self.order.newest and self.place.values[0] is not None:
+            after += f" and r.at_end <= {self.clauses.value(self.place.values[0])}"
+        by = self.order.by("r", driven=False)
+        return (
+            f"select {self._columns} from (select r.* from resource r where {kind}{after}"  # noqa: S608
+            f" order by {by} limit {most}) r where {rest} order by {by} limit {self._limit()}"
+        )
 
     def met(self) -> str:
         """Rows of the type are read in order until the page is full."""
@@ -114,16 +144,8 @@ class Pages:
         return str(self.count + 1)
 
 
-def few(clauses: Clauses, most: int) -> str:
-    """How many matches there are, counted up to one more than ``most``."""
-    return (
-        "select count(*) from (select from resource r"  # noqa: S608
-        f" where {clauses.where(fetched=True)} limit {most + 1}) found"
-    )
-
-
 def few_along(clauses: Clauses, walk: Walk, most: int) -> str:
-    """The same by a code's concepts."""
+    """How many matches there are by a code's concepts, counted up to one more than ``most``."""
     source, where = walk.rows(clauses, clauses.filters())
     return (
         f"select count(*) from (select from {source} cross join lateral"  # noqa: S608

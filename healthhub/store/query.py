@@ -68,25 +68,25 @@ async def afetch(source: AsyncConnection[Any] | AsyncConnectionPool[Any], query:
             return query.decode(rows)
 
 
-Plan = Generator[Query[Any], Any, Query[T]]
-"""Queries whose answers decide what the last one is."""
+Plan = Generator[Query[Any], Any, T]
+"""Queries of which each may depend on the answers of those before."""
 
 
 def follow(connection: Connection[Any], plan: Plan[T]) -> T:
-    """Ask what a plan asks, and run what it decides on."""
+    """Run a plan's queries; what it ends with."""
     try:
         query = next(plan)
         while True:
             query = plan.send(fetch(connection, query))
-    except StopIteration as decided:
-        return fetch(connection, decided.value)
+    except StopIteration as ended:
+        return ended.value
 
 
 async def afollow(source: AsyncConnection[Any] | AsyncConnectionPool[Any], plan: Plan[T]) -> T:
-    """Ask what a plan asks, and run what it decides on."""
+    """Run a plan's queries; what it ends with."""
     try:
         query = next(plan)
         while True:
             query = plan.send(await afetch(source, query))
-    except StopIteration as decided:
-        return await afetch(source, decided.value)
+    except StopIteration as ended:
+        return ended.value

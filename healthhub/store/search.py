@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +37,11 @@ Params = Sequence[tuple[str, str]]
 MOST = 1000
 """Matches on a page, at most."""
 USUAL = 50
-FEW = 4000
-"""Matches that are sooner fetched and sorted than found by walking the type in order."""
+TRIED = 2000
+"""Rows in order within which a page is looked for before anything is counted."""
+FEW = 20_000
+"""Matches that are sooner fetched and sorted than found among millions in order: where more fill
+a page, it is met after some ten thousand rows."""
 _REPEATED = ("_include", "_revinclude")
 
 
@@ -131,25 +133,49 @@ class _Search:
         return 0 if self.control.get("_summary") == "count" else min(int(text), MOST)
 
     def plan(self) -> Plan[SearchPage]:
-        """The search's statement, after asking what only the data tells."""
+        """The search; what it does next follows from what it has found.
+
+        A page that many rows fill is met within the first rows in order. Else matches are few,
+        and fetched; or they are neither, and looked for in order.
+        """
         walk: Walk | None = None
         if self.walk is not None and self.count > 0:
             walk = yield self.walk.asking()
-        if walk is None:
-            return self.query(few=not self.undecided or (yield self._few(pages.few)))
-        if not self.order.newest:
-            along = partial(pages.few_along, walk=walk)
-            if not self.order.indexed or (yield self._few(along)):
-                return self._read(lambda page: page.gathered(walk))
-            return self.query(few=False)
-        if self.clauses.beside and (yield self._few(pages.few)):
-            return self.query()
-        return self._read(lambda page: page.walked(walk))
+        if walk is not None and not self.order.newest:
+            few = not self.order.indexed or (yield self._few_along(walk))
+            if few:
+                return (yield self._read(lambda page: page.gathered(walk)))
+            return (yield self.query(few=False))
+        if walk is not None and not self.clauses.beside:
+            return (yield self._read(lambda page: page.walked(walk)))
+        if walk is None and not self.undecided:
+            return (yield self.query())
+        if walk is None and self.control.get("_total", "none") == "none":
+            page = yield self._read(lambda page: page.tried(TRIED))
+            if page.next is not None:
+                return page
+        page = yield self._fetched_if_few()
+        if page is not None:
+            return page
+        if walk is not None:
+            return (yield self._read(lambda page: page.walked(walk)))
+        return (yield self.query(few=False))
 
-    def _few(self, counting: Callable[..., str]) -> Query[bool]:
+    def _few_along(self, walk: Walk) -> Query[bool]:
         """Whether the search has but few matches."""
-        sql = counting(self.clauses, most=FEW)
+        sql = pages.few_along(self.clauses, walk, FEW)
         return Query(sql, self.clauses.values, lambda found: found[0][0] <= FEW)
+
+    def _fetched_if_few(self) -> Query[SearchPage | None]:
+        """The page, if there are but few matches."""
+        read = self._read(lambda page: page.fetched_if_few(FEW))
+
+        def decode(found: list[Row]) -> SearchPage | None:
+            if found[0][-1] > FEW:
+                return None
+            return read.decode([row[:-1] for row in found if row[1] is not None])
+
+        return Query(read.sql, read.params, decode)
 
     def query(self, *, few: bool = True) -> Query[SearchPage]:
         """The search; ``few`` matches are fetched and sorted, many are met in order."""
