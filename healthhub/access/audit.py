@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -17,7 +17,10 @@ from psycopg_pool import AsyncConnectionPool
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.policy import Action
 from healthhub.errors import TryAgain
+from healthhub.model.ids import SHARED
+from healthhub.store.query import Query
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 INSERT = """
@@ -27,6 +30,18 @@ select actor, purpose, action, outcome, type, patients, ids, query, address
        actor text, purpose text, action text, outcome text, type text, patients uuid[],
        ids text[], query text, address text)
 """
+TOGETHER = """
+with found as materialized ({sql}), noted as (
+    insert into audit_event (actor, purpose, action, outcome, type, patients, ids, query, address)
+    select %(a_actor)b, %(a_purpose)b, %(a_action)b, {outcome}, %(a_type)b,
+           array(select distinct f.patient_key
+                   from (select patient_key from found limit %(a_shown)b::bigint) f
+                  where f.patient_key <> %(a_nobody)b),
+           %(a_ids)b, %(a_query)b, %(a_address)b)
+select * from found
+"""
+"""A read and its audit in one statement: they are committed together."""
+SEEN = "case when (select not deleted from found limit 1) then 'done' else 'failed' end"
 BATCH = 500
 WAITING = 10_000
 
@@ -46,6 +61,26 @@ class Event:
     patients: tuple[UUID, ...] = ()
     ids: tuple[str, ...] = ()
     query: str | None = None
+
+
+def together(event: Event, query: Query[T], shown: int | None = None) -> Query[T]:
+    """The query with the event, whose patients are those of the rows found; of the first
+    ``shown`` rows, when not all are shown. Without ``shown`` the query is of one resource, and
+    has failed when that is not there."""
+    values = {
+        **cast(Mapping[str, Any], query.params),
+        "a_actor": event.actor.id,
+        "a_purpose": event.purpose,
+        "a_action": event.action,
+        "a_type": event.type,
+        "a_shown": 1 if shown is None else shown,
+        "a_nobody": SHARED,
+        "a_ids": event.ids,
+        "a_query": event.query.replace("\0", "") if event.query else None,
+        "a_address": event.actor.address,
+    }
+    outcome = SEEN if shown is None else "'done'"
+    return replace(query, sql=TOGETHER.format(sql=query.sql, outcome=outcome), params=values)
 
 
 def as_parameter(events: Sequence[Event]) -> str:

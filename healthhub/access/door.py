@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
 from healthhub import identify, keep
 from healthhub.access import everything, finding_people, looks, matching, seal
 from healthhub.access.actor import Actor, Purpose
-from healthhub.access.audit import Audit, Event
+from healthhub.access.audit import Audit, Event, together
 from healthhub.access.gather import Gather
 from healthhub.access.policy import Action, permits, require
 from healthhub.access.seal import Seal
 from healthhub.access.threads import Threads
 from healthhub.access.veil import veiled
 from healthhub.access.whose import of_all, of_one, of_page
-from healthhub.errors import HubError
+from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
 from healthhub.model.message import Message
 from healthhub.model.resource import Body, Stored
-from healthhub.store import histories, query, reads, search
+from healthhub.store import database, histories, own_parameters, query, reads, search
+from healthhub.store.lane import Lanes
+from healthhub.store.query import Query
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 
@@ -41,13 +46,15 @@ class Door:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
         self._audit = Audit(pool)
-        self._rows = Gather(self._current)
+        self._lanes = Lanes(cast(str, pool.conninfo), database.OPTIONS)
+        self._database = ""
         self._covers = Gather(self._cover)
         self._threads = Threads(pool)
 
     async def close(self) -> None:
         """Write the audit events that still wait, and let go of the connections."""
         await self._audit.close()
+        await self._lanes.close()
         await self._threads.close()
 
     async def permit(self, who: Actor, purpose: Purpose, action: Action) -> None:
@@ -60,11 +67,7 @@ class Door:
         """The current version; Gone when it was deleted."""
         event = Event(who, purpose, Action.READ, type=type_, ids=(fhir_id,))
 
-        async def work() -> Stored:
-            found = await self._rows.of((type_, ids.row_id(type_, fhir_id)))
-            return reads.alive(type_, found)
-
-        return await self._answer(event, work, of_one)
+        return await self._short(event, reads.by_id(type_, ids.row_id(type_, fhir_id)))
 
     async def vread(
         self, who: Actor, purpose: Purpose, type_: str, fhir_id: str, version: int
@@ -138,12 +141,19 @@ class Door:
     ) -> search.SearchPage:
         """A page of results. Golden patients cover their sources."""
         event = Event(who, purpose, Action.SEARCH, type=type_, query=_written(params))
+        await self.permit(who, purpose, Action.SEARCH)
+        try:
+            await self._refresh()
+            short = search.short(type_, params, base_url)
+        except HubError as error:
+            await self._audit.record(replace(event, outcome="failed"))
+            raise error from None
+        if short is not None:
+            return await self._short(event, *short)
 
         async def work() -> search.SearchPage:
-            named = search.patient_references(type_, params, base_url)
-            cover = {key: await self._covered(key) for key in named}
             async with self._pool.connection() as connection:
-                return await search.arun(connection, type_, params, cover, base_url)
+                return await search.arun(connection, type_, params, base_url)
 
         return await self._answer(event, work, of_page)
 
@@ -306,10 +316,27 @@ class Door:
         await self._audit.record(replace(event, patients=seen))
         return veiled(event.actor, event.purpose, result)
 
-    async def _current(
-        self, names: Sequence[tuple[str, UUID]]
-    ) -> Mapping[tuple[str, UUID], Stored]:
-        return await query.afetch(self._pool, reads.current(names))
+    async def _short(self, event: Event, wanted: Query[T], shown: int | None = None) -> T:
+        """The same for one short statement, which audits itself and is committed with that."""
+        await self.permit(event.actor, event.purpose, event.action)
+        try:
+            result = await self._lanes.fetch(together(event, wanted, shown))
+        except QueryCanceled:
+            raise search.too_costly() from None
+        except psycopg.Error as error:
+            _log.warning("an audited read failed: %s", type(error).__name__)
+            raise TryAgain(
+                "the access cannot be read and audited now, so nothing is shown; try again"
+            ) from None
+        return veiled(event.actor, event.purpose, result)
+
+    async def _refresh(self) -> None:
+        """See that the parameters of searches are those that the database holds now."""
+        if own_parameters.is_fresh(self._database):
+            return
+        async with self._pool.connection() as connection:
+            await own_parameters.arefresh(connection)
+            self._database = own_parameters.database(connection)
 
     async def _covered(self, patient: UUID) -> Sequence[UUID]:
         """Whose rows a read of the patient covers, itself first."""

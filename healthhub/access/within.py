@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 
-from healthhub import identify
 from healthhub.model.ids import row_id
 from healthhub.model.resource import Stored
 from healthhub.store import query, reads
@@ -31,6 +30,4 @@ def search(
     connection: Connection, type_: str, params: Sequence[tuple[str, str]], base: str
 ) -> query.Page:
     """The first page of a search; golden patients cover their sources."""
-    named = store_search.patient_references(type_, params, base)
-    cover = {key: identify.cover(connection, key) for key in named}
-    return store_search.run(connection, type_, params, cover, base)
+    return store_search.run(connection, type_, params, base)

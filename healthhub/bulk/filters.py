@@ -13,7 +13,6 @@ from uuid import UUID
 
 import psycopg
 
-from healthhub import identify
 from healthhub.bulk.wanted import Filter
 from healthhub.model.resource import Stored
 from healthhub.store import past, search, shadow
@@ -67,7 +66,7 @@ class Filters:
             ids = ",".join(str(each.id) for each in now[start : start + AT_ONCE])
             for one in filters:
                 params = [*one, ("_id", ids), ("_count", str(AT_ONCE))]
-                wanted = search.compile(name, params, self._cover(name, one), self._base)
+                wanted = search.compile(name, params, self._base)
                 keys.update(each.id for each in fetch(self._conn, wanted).matches)
         # What changed between the reading of the page and these searches was not seen as it was.
         later = past.changed(self._conn, name, [each.id for each in now], moment)
@@ -92,16 +91,12 @@ class Filters:
         )
         keys: set[UUID] = set()
         for one in filters:
-            keys |= self._shadow.matching(name, one, self._cover(name, one), self._base)
+            keys |= self._shadow.matching(name, one, self._base)
         return keys
-
-    def _cover(self, name: str, params: Filter) -> dict[UUID, list[UUID]]:
-        named = search.patient_references(name, params, self._base)
-        return {key: identify.cover(self._conn, key) for key in named}
 
 
 def require(filters: Mapping[str, Sequence[Filter]], base: str) -> None:
     """Raise InvalidRequest when a filter is no search that can be answered."""
     for name, several in filters.items():
         for one in several:
-            search.compile(name, [*one], {}, base)
+            search.compile(name, [*one], base)

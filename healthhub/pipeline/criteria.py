@@ -92,7 +92,7 @@ def sole(
     params = (*criteria, ("_count", str(ENOUGH)))
     found = [
         stored
-        for stored in search.run(conn, type_, params, None, base).matches
+        for stored in search.run(conn, type_, params, base).matches
         if not (type_ == "Patient" and golden.is_golden(orjson.loads(stored.json)))
     ]
     if without:

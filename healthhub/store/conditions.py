@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -29,21 +29,29 @@ class Unresolved(InvalidRequest):
         self.key = (kind, name, way)
 
 
+def covering(keys: str) -> str:
+    """Patients (``keys`` selects them) and whom they stand for, where they are golden: one that
+    was joined into another goes on standing for the whole person."""
+    return (
+        f"with recursive met (id) as materialized ({keys}), heir (id, successor) as ("  # noqa: S608
+        "select p.person_key, p.successor from person p join met on p.person_key = met.id"
+        " union select p.person_key, p.successor"
+        " from person p join heir on p.person_key = heir.successor)"
+        " select id from met union select id from heir"
+        " union select l.patient_key from person_link l join heir on l.person_key = heir.id"
+    )
+
+
 @dataclass(slots=True)
 class Context:
     """What a search knows besides its parameters.
 
-    ``base_url`` is the hub's own address; ``cover`` the keys that a golden patient stands for;
-    ``known`` what was read for the search: concepts of value sets, ids in lists.
+    ``base_url`` is the hub's own address; ``known`` what was read for the search: concepts of
+    value sets, ids in lists.
     """
 
     base_url: str = ""
-    cover: Mapping[UUID, Sequence[UUID]] = field(default_factory=dict)
     known: dict[tuple[str, str, str], Any] = field(default_factory=dict)
-
-    def covered(self, key: UUID) -> Sequence[UUID]:
-        """The patient and, if it is golden, whom it stands for."""
-        return self.cover.get(key, (key,))
 
     def local(self, text: str) -> str:
         """A reference without the hub's own address."""
@@ -133,8 +141,13 @@ class Clauses:
 
     def patients(self, keys: Sequence[UUID]) -> None:
         """Rows of these patients alone."""
-        self.add(f"{self.row}.patient_key = any({self.value(list(keys))}::uuid[])", driven=True)
+        self.add(self.of_patients(keys), driven=True)
         self.narrow = True
+
+    def of_patients(self, keys: Sequence[UUID]) -> str:
+        """Rows of these patients, of golden ones all that they stand for."""
+        covered = covering(f"select unnest({self.value(list(keys))}::uuid[])")
+        return f"{self.row}.patient_key = any(array({covered}))"
 
     def where(self, *, fetched: bool = False) -> str:
         """All conditions; ``fetched`` when all matches are read and not met in an order.

@@ -290,8 +290,7 @@ def _compartment(clauses: Clauses, value: str, context: Context) -> Condition:
             clauses, parameter, "", f"{kind}/{fhir_id}", context
         )
         if one.patients is not None:
-            keys = clauses.value(list(one.patients))
-            one = Condition(f"{clauses.row}.patient_key = any({keys}::uuid[])")
+            one = Condition(clauses.of_patients(one.patients))
         found.append(one)
     return either(found)
 
@@ -299,7 +298,7 @@ def _compartment(clauses: Clauses, value: str, context: Context) -> Condition:
 def patients_named(
     resource_type: str, name: str, value: str, context: Context
 ) -> Iterator[UUID]:
-    """The patients that a parameter names, wherever in it: their cover must be known."""
+    """The patients that a parameter names, wherever in it."""
     if name == COMPARTMENT:
         if value.startswith("Patient/"):
             yield row_id("Patient", value.removeprefix("Patient/"))

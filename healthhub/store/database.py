@@ -13,6 +13,7 @@ from healthhub.errors import SettingError
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 LONGEST_SECONDS = 20
 """What a statement of a request may take."""
+OPTIONS = f"-c statement_timeout={LONGEST_SECONDS}s"
 MIGRATION_LOCK = 0x6865616C7468
 """Key of the advisory lock that lets one process migrate at a time ("health" in ASCII)."""
 
@@ -34,7 +35,7 @@ def async_pool(dsn: str, size: int) -> AsyncConnectionPool:
         min_size=min(size, 2),
         max_size=size,
         open=False,
-        kwargs={"autocommit": True, "options": f"-c statement_timeout={LONGEST_SECONDS}s"},
+        kwargs={"autocommit": True, "options": OPTIONS},
     )
 
 

@@ -42,15 +42,15 @@ _installed = ["", ""]
 
 def refresh(connection: Connection[Any]) -> None:
     """Take in what changed, if it is time to look."""
-    database = _database(connection)
-    if _fresh(database):
+    name = database(connection)
+    if is_fresh(name):
         return
     with connection.cursor(binary=True) as cursor:
         row = cursor.execute(_STATE).fetchone()
         state = row[0] if row else ""
-        if _installed != [database, state]:
+        if _installed != [name, state]:
             _take(cursor.execute(_READ).fetchall(), cursor.execute(dictionary.ALL).fetchall())
-    _note(database, state)
+    _note(name, state)
 
 
 async def arefresh(source: AsyncConnection[Any] | AsyncConnectionPool[Any]) -> None:
@@ -58,19 +58,19 @@ async def arefresh(source: AsyncConnection[Any] | AsyncConnectionPool[Any]) -> N
     if isinstance(source, AsyncConnectionPool):
         async with source.connection() as connection:
             return await arefresh(connection)
-    database = _database(source)
-    if _fresh(database):
+    name = database(source)
+    if is_fresh(name):
         return None
     async with source.cursor(binary=True) as cursor:
         await cursor.execute(_STATE)
         row = await cursor.fetchone()
         state = row[0] if row else ""
-        if _installed != [database, state]:
+        if _installed != [name, state]:
             await cursor.execute(_READ)
             found = await cursor.fetchall()
             await cursor.execute(dictionary.ALL)
             _take(found, await cursor.fetchall())
-    _note(database, state)
+    _note(name, state)
     return None
 
 
@@ -86,23 +86,25 @@ def settle(connection: Connection[Any]) -> None:
         started,
     ).fetchone():
         time.sleep(0.1)
-    _checked.pop(_database(connection), None)
+    _checked.pop(database(connection), None)
     refresh(connection)
 
 
-def _database(connection: Connection[Any] | AsyncConnection[Any]) -> str:
+def database(connection: Connection[Any] | AsyncConnection[Any]) -> str:
+    """The name under which ``is_fresh`` knows a connection's database."""
     info = connection.info
     return f"{info.host}:{info.port}/{info.dbname}"
 
 
-def _fresh(database: str) -> bool:
-    looked, _ = _checked.get(database, (0.0, ""))
-    return database == _installed[0] and time.monotonic() < looked + SECONDS
+def is_fresh(name: str) -> bool:
+    """Whether it is not yet time to look for changes in a database."""
+    looked, _ = _checked.get(name, (0.0, ""))
+    return name == _installed[0] and time.monotonic() < looked + SECONDS
 
 
-def _note(database: str, state: str) -> None:
-    _checked[database] = (time.monotonic(), state)
-    _installed[:] = [database, state]
+def _note(name: str, state: str) -> None:
+    _checked[name] = (time.monotonic(), state)
+    _installed[:] = [name, state]
 
 
 def _take(rows: Sequence[tuple[bytes, bool]], dictionaries: Sequence[Any]) -> None:

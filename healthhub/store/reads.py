@@ -41,26 +41,9 @@ def alive(what: str, found: Stored | None) -> Stored:
 def by_id(resource_type: str, key: UUID) -> Query[Stored]:
     """The current version; NotFound, or Gone when it was deleted."""
     return Query(
-        f"{_CURRENT} where r.type = %b and r.id = %b",
-        (_number(resource_type), key),
+        f"{_CURRENT} where r.type = %(type)b and r.id = %(id)b",
+        {"type": _number(resource_type), "id": key},
         _one(resource_type),
-    )
-
-
-def current(names: Sequence[tuple[str, UUID]]) -> Query[dict[tuple[str, UUID], Stored]]:
-    """The current versions of these types and keys, deletions too."""
-
-    def decode(found: list[Row]) -> dict[tuple[str, UUID], Stored]:
-        return {(types.name(row[0]), row[1]): rows.stored(row) for row in found}
-
-    known = [(types.NUMBERS[name], key) for name, key in names if name in types.NUMBERS]
-    if len(known) == 1:
-        return Query(f"{_CURRENT} where r.type = %b and r.id = %b", known[0], decode)
-    return Query(
-        f"select {rows.COLUMNS} from unnest(%b::smallint[], %b::uuid[]) u(type, id)"  # noqa: S608
-        " join resource r using (type, id)",
-        ([number for number, _ in known], [key for _, key in known]),
-        decode,
     )
 
 

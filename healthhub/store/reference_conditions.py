@@ -17,6 +17,7 @@ from healthhub.store.conditions import (
     Condition,
     Context,
     alternatives,
+    covering,
     either,
     overlap,
     plain,
@@ -42,26 +43,30 @@ def of_reference(
     if modifier and modifier not in parameter.targets:
         raise unknown_modifier(parameter, modifier)
     patients: list[UUID] = []
+    elsewhere: dict[Place, list[UUID]] = {}
     tokens: list[int] = []
     for text in map(plain, texts):
         for place in parameter.places:
             keyed = parameter.keyed(place, clauses.type)
             for kind, fhir_id in named(parameter, place, modifier, context.local(text)):
                 if kind == "Patient":
-                    keys = context.covered(row_id(kind, fhir_id))
-                    if keyed:
-                        patients += keys
-                    else:
-                        tokens += [reference(place.path, kind, key) for key in keys]
+                    (patients if keyed else elsewhere.setdefault(place, [])).append(
+                        row_id(kind, fhir_id)
+                    )
                 else:
                     tokens.append(reference(place.path, kind, row_id(kind, fhir_id)))
             tokens += _addresses(place, text, context)
-    if patients and not tokens:
+    if patients and not tokens and not elsewhere:
         return Condition("", patients=tuple(dict.fromkeys(patients)))
     found = [overlap(clauses, tokens)] if tokens else []
     if patients:
-        keys = clauses.value(patients)
-        found.append(Condition(f"{clauses.row}.patient_key = any({keys}::uuid[])"))
+        found.append(Condition(clauses.of_patients(patients)))
+    for place, keys in elsewhere.items():
+        hashed = reference_sql(clauses, place, "Patient", "k.id")
+        covered = covering(f"select unnest({clauses.value(keys)}::uuid[])")
+        found.append(
+            Condition(f"{clauses.row}.tokens && array(select {hashed} from ({covered}) k)")  # noqa: S608
+        )
     return either(found)
 
 
@@ -105,7 +110,7 @@ def _by_identifier(clauses: Clauses, parameter: Parameter, texts: Sequence[str])
 def patients_named(
     resource_type: str, parameter: Parameter, modifier: str, value: str, context: Context
 ) -> Iterator[UUID]:
-    """The patients that a value names, whose cover the search must know."""
+    """The patients that a value names."""
     if modifier not in ("", "Patient") or "Patient" not in parameter.targets:
         return
     for text in map(plain, alternatives(parameter.name, value)):
@@ -146,14 +151,6 @@ def reference_sql(clauses: Clauses, place: Place, kind: str, key: str) -> str:
     """The hash of a reference as SQL makes it."""
     field, name = clauses.value(place.path), clauses.value(kind)
     return f"reference_token({field}::text, {name}::text, {key})"
-
-
-def covering(keys: str) -> str:
-    """Patients and whom they stand for, where they are golden."""
-    return (
-        f"with met as materialized ({keys}) select id from met"  # noqa: S608
-        " union select l.patient_key from person_link l join met on l.person_key = met.id"
-    )
 
 
 def backward(clauses: Clauses, parameter: Parameter, source: Clauses) -> Condition:

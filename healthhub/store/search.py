@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -48,16 +48,14 @@ _REPEATED = ("_include", "_revinclude")
 def compile(  # noqa: A001 - the word that the specification of the store uses
     resource_type: str,
     params: Params,
-    cover: Mapping[UUID, Sequence[UUID]] | None = None,
     base_url: str = "",
 ) -> Query[SearchPage]:
     """The search as one query; ``run`` and ``arun`` add what needs more than one.
 
-    ``cover`` maps a golden patient's key to the keys it stands for (patient_references tells
-    which to ask for). ``page.next`` is an opaque cursor: the next page is the same search with
+    A golden patient stands for its sources. ``page.next`` is an opaque cursor: the next page is the same search with
     the parameter ``_cursor`` set to it. Raises UnknownParameter, InvalidRequest.
     """
-    return _Search(resource_type, params, Context(base_url, cover or {})).query()
+    return _Search(resource_type, params, Context(base_url)).query()
 
 
 class _Search:
@@ -114,11 +112,18 @@ class _Search:
         """Whether only the data tells how many rows its indexes find."""
         clauses = self.clauses
         return (
-            clauses.driven
-            and not (clauses.narrow or clauses.few)
-            and self.order.indexed
-            and self.count > 0
+            clauses.driven and not self.short and self.order.indexed and self.count > 0
         )
+
+    @property
+    def short(self) -> bool:
+        """Whether its indexes find but few rows."""
+        return self.clauses.narrow or self.clauses.few
+
+    @property
+    def brings(self) -> bool:
+        """Whether it brings along more than its matches."""
+        return any(name in self.control for name in _REPEATED)
 
     @property
     def count(self) -> int:
@@ -219,8 +224,23 @@ class _Search:
         )
 
 
+def short(
+    resource_type: str, params: Params, base_url: str = ""
+) -> tuple[Query[SearchPage], int] | None:
+    """The search as one short statement, of few rows by an index, and how many matches are on
+    the page; None when it is not that, and ``arun`` must run it. The parameters must be fresh
+    (own_parameters)."""
+    try:
+        search = _Search(resource_type, params, Context(base_url))
+    except Unresolved:
+        return None
+    if search.brings or not search.short or not search.count:
+        return None
+    return search.query(), search.count
+
+
 def patient_references(resource_type: str, params: Params, base_url: str = "") -> set[UUID]:
-    """The patients that the search names, whose cover ``compile`` needs."""
+    """The patients that the search names."""
     context = Context(base_url)
     return {
         key
@@ -255,11 +275,10 @@ def run(
     connection: Connection,
     resource_type: str,
     params: Params,
-    cover: Mapping[UUID, Sequence[UUID]] | None = None,
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
-    context = Context(base_url, cover or {})
+    context = Context(base_url)
     including = Includes(resource_type, params, base_url)
     try:
         own_parameters.refresh(connection)
@@ -273,7 +292,7 @@ def run(
         for wanted in including.rounds(page):
             including.take(fetch(connection, wanted))
     except QueryCanceled:
-        raise _too_costly() from None
+        raise too_costly() from None
     return _with(page, including.found)
 
 
@@ -281,11 +300,10 @@ async def arun(
     source: AsyncConnection[Any] | AsyncConnectionPool[Any],
     resource_type: str,
     params: Params,
-    cover: Mapping[UUID, Sequence[UUID]] | None = None,
     base_url: str = "",
 ) -> SearchPage:
     """Search and includes in one go."""
-    context = Context(base_url, cover or {})
+    context = Context(base_url)
     including = Includes(resource_type, params, base_url)
     try:
         await own_parameters.arefresh(source)
@@ -299,7 +317,7 @@ async def arun(
         for wanted in including.rounds(page):
             including.take(await afetch(source, wanted))
     except QueryCanceled:
-        raise _too_costly() from None
+        raise too_costly() from None
     return _with(page, including.found)
 
 
@@ -307,7 +325,8 @@ def _with(page: SearchPage, included: list[Stored]) -> SearchPage:
     return replace(page, included=included)
 
 
-def _too_costly() -> TooCostly:
+def too_costly() -> TooCostly:
+    """The refusal of a search that took too long."""
     return TooCostly(
         "the search reads more than the hub does for one request; narrow it by a patient, a "
         "code, an identifier or a time, or ask for it as an export"

@@ -8,7 +8,7 @@ search. A search that looks at other resources (chains) finds nothing here and i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -73,11 +73,10 @@ class Shadow:
         self,
         resource_type: str,
         params: Params,
-        cover: Mapping[UUID, Sequence[UUID]],
         base: str,
     ) -> set[UUID]:
         """Which of them the search finds."""
         wanted = [*params, ("_count", str(MOST))]
-        page = fetch(self._conn, search.compile(resource_type, wanted, cover, base))
+        page = fetch(self._conn, search.compile(resource_type, wanted, base))
         self._conn.commit()
         return {found.id for found in page.matches}

@@ -177,4 +177,4 @@ class Judged:
         if self._laid is not versions:
             self._shadow.lay(list(versions.values()))
             self._laid = versions
-        return self._shadow.matching(name, params, self._cover, self._base)
+        return self._shadow.matching(name, params, self._base)

@@ -138,19 +138,13 @@ def world(server_dsn: str, template: str) -> Iterator[psycopg.Connection]:
 
 
 NAMES = {ids.row_id(body["resourceType"], body["id"]): body["id"] for body in WORLD}
-GOLDEN = {
-    ids.row_id("Patient", "golden"): [
-        ids.row_id("Patient", "golden"),
-        ids.row_id("Patient", "b"),
-    ]
-}
 
 
 def page(connection: psycopg.Connection, address: str) -> search.SearchPage:
     """A page of an address such as ``Patient?name=eve``."""
     kind, _, query = address.partition("?")
     params = parse_qsl(query, keep_blank_values=True)
-    return search.run(connection, kind, params, GOLDEN, BASE)
+    return search.run(connection, kind, params, BASE)
 
 
 def found(connection: psycopg.Connection, address: str) -> str:
@@ -455,7 +449,7 @@ def test_a_compartment_holds_what_names_its_owner(
     world: psycopg.Connection, place: str, kind: str, names: str
 ) -> None:
     params = [(search.COMPARTMENT, place)]
-    matches = search.run(world, kind, params, GOLDEN, BASE).matches
+    matches = search.run(world, kind, params, BASE).matches
     assert " ".join(sorted(NAMES[each.id] for each in matches)) == names
 
 
