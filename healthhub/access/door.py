@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -17,10 +17,10 @@ from healthhub import identify, keep
 from healthhub.access import everything, finding_people, looks, matching, seal
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event, together
-from healthhub.access.gather import Gather
 from healthhub.access.policy import Action, permits, require
 from healthhub.access.seal import Seal
 from healthhub.access.threads import Threads
+from healthhub.access.together import Together
 from healthhub.access.veil import veiled
 from healthhub.access.whose import of_all, of_one, of_page
 from healthhub.errors import HubError, TryAgain
@@ -33,7 +33,18 @@ from healthhub.store.query import Query
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+W = TypeVar("W")
+R = TypeVar("R")
 Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Create:
+    """What one client wants created, and by what."""
+
+    event: Event
+    what: Any
+    work: Callable[[Connection, Sequence[Any], Seal], Sequence[Any]]
 
 
 class Door:
@@ -48,7 +59,7 @@ class Door:
         self._audit = Audit(pool)
         self._lanes = Lanes(cast(str, pool.conninfo), database.OPTIONS)
         self._database = ""
-        self._covers = Gather(self._cover)
+        self._creates = Together(self._create)
         self._threads = Threads(pool)
 
     async def close(self) -> None:
@@ -298,6 +309,31 @@ class Door:
             await self._audit.record(replace(event, outcome="failed"))
             raise error from None
 
+    async def create(
+        self,
+        who: Actor,
+        purpose: Purpose,
+        type_: str,
+        what: W,
+        work: Callable[[Connection, Sequence[W], Seal], Sequence[R]],
+    ) -> R:
+        """Run ``work`` for a new resource of the type, together with what others create at this
+        moment: one transaction, sealed for each. Not for what may have to wait for a lock."""
+        await self.permit(who, purpose, Action.WRITE)
+        event = Event(who, purpose, Action.WRITE, type=type_, query="create")
+        try:
+            return await self._creates.of(_Create(event, what, work))
+        except HubError as error:
+            await self._audit.record(replace(event, outcome="failed"))
+            raise error from None
+
+    async def _create(self, wanted: Sequence[_Create]) -> Sequence[Any]:
+        sealed = seal.of_each([each.event for each in wanted])
+        whats = [each.what for each in wanted]
+        return await self._threads.run(
+            lambda connection: wanted[0].work(connection, whats, sealed)
+        )
+
     async def _answer(
         self,
         event: Event,
@@ -340,11 +376,7 @@ class Door:
 
     async def _covered(self, patient: UUID) -> Sequence[UUID]:
         """Whose rows a read of the patient covers, itself first."""
-        return await self._covers.of(patient) or (patient,)
-
-    async def _cover(self, patients: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
-        async with self._pool.connection() as connection:
-            return await identify.acovers(connection, patients)
+        return await self._lanes.fetch(identify.covered(patient))
 
 
 def _written(params: Sequence[tuple[str, str]]) -> str:

@@ -42,6 +42,22 @@ class Seal(Protocol):
         ...
 
 
+def of_each(events: Sequence[Event]) -> Seal:
+    """The seal of several writes in one transaction: an event for each outcome."""
+
+    def seal(
+        connection: Connection, outcomes: Sequence[Outcome], shown: Sequence[Stored] = ()
+    ) -> None:
+        sealed: list[Event] = []
+        for event, outcome in zip(events, outcomes, strict=True):
+            stored = [outcome.stored] if outcome.stored is not None else []
+            sealed.append(replace(event, ids=(outcome.id,), patients=of_all(stored)))
+            changes.sign(connection, stored, event.actor.id, event.purpose.value)
+        connection.execute(audit.INSERT, (audit.as_parameter(sealed),))
+
+    return seal
+
+
 def of(event: Event) -> Seal:
     """The seal of the write that this event announces; it also signs the changes."""
 

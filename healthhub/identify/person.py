@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
+
+from healthhub.store.query import Query
 
 PERSON_OF = """
 with recursive heirs as (
@@ -31,17 +32,6 @@ union
 select person_link.patient_key from person_link join heirs using (person_key)
 """
 """A golden Patient that was joined into another one goes on standing for the whole person."""
-COVERS = """
-with recursive heirs as (
-    select person_key as key, person_key, successor from person
-     where person_key = any(%(keys)s::uuid[])
-    union
-    select heirs.key, person.person_key, person.successor
-      from person join heirs on person.person_key = heirs.successor)
-select key, person_key from heirs
-union
-select heirs.key, person_link.patient_key from person_link join heirs using (person_key)
-"""
 
 
 def person_of(connection: psycopg.Connection[Any], patient: UUID) -> UUID:
@@ -65,16 +55,13 @@ async def aperson_of(connection: psycopg.AsyncConnection[Any], patient: UUID) ->
     return row[0] if row else patient
 
 
-async def acovers(
-    connection: psycopg.AsyncConnection[Any], patients: Sequence[UUID]
-) -> dict[UUID, list[UUID]]:
-    """``cover`` of several patients in one look."""
-    found: dict[UUID, list[UUID]] = {patient: [] for patient in patients}
-    for patient, key in await (
-        await connection.execute(COVERS, {"keys": list(patients)})
-    ).fetchall():
-        found[patient].append(key)
-    return {patient: _first(patient, keys) for patient, keys in found.items()}
+def covered(patient: UUID) -> Query[list[UUID]]:
+    """``cover`` as a query."""
+    return Query(
+        COVER.replace("%(key)s", "%(key)b::uuid"),
+        {"key": patient},
+        lambda found: _first(patient, [row[0] for row in found]),
+    )
 
 
 def _first(patient: UUID, keys: list[UUID]) -> list[UUID]:

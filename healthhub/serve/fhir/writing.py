@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from healthhub.access.policy import Action
 from healthhub.errors import InvalidRequest, NotAllowed
 from healthhub.pipeline import criteria, direct
+from healthhub.pipeline.direct import Connection, Seal
 from healthhub.pipeline.intent import Criteria, Intent, Outcome
 from healthhub.serve.fhir.asked import Asked, asked, if_match
 
@@ -23,7 +25,10 @@ async def writer(request: Request, *, conditional: bool = False) -> Asked:
 
 
 async def carry_out(ask: Asked, intent: Intent, what: str = "") -> Outcome:
-    """Do it in a transaction of its own; ``what`` names it in the audit, if it is more."""
+    """Do it in a transaction of its own; ``what`` names it in the audit, if it is more. What
+    is new and is no person's, who may have to wait for another's link, shares one with others of its kind."""
+    if intent.verb == "create" and intent.criteria is None and intent.type != "Patient":
+        return await ask.door.create(ask.who, ask.why, intent.type, intent, _together)
     outcomes = await ask.door.write(
         ask.who,
         ask.why,
@@ -33,6 +38,10 @@ async def carry_out(ask: Asked, intent: Intent, what: str = "") -> Outcome:
         lambda conn, seal: direct.perform(conn, [intent], ask.base, seal),
     )
     return outcomes[0]
+
+
+def _together(conn: Connection, intents: Sequence[Intent], seal: Seal) -> list[Outcome]:
+    return direct.perform(conn, intents, seal=seal)
 
 
 def criteria_in_address(ask: Asked) -> Criteria:
