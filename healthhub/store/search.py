@@ -52,8 +52,9 @@ def compile(  # noqa: A001 - the word that the specification of the store uses
 ) -> Query[SearchPage]:
     """The search as one query; ``run`` and ``arun`` add what needs more than one.
 
-    A golden patient stands for its sources. ``page.next`` is an opaque cursor: the next page is the same search with
-    the parameter ``_cursor`` set to it. Raises UnknownParameter, InvalidRequest.
+    A golden patient stands for its sources. ``page.next`` is an opaque cursor: the next page is
+    the same search with the parameter ``_cursor`` set to it. Raises UnknownParameter,
+    InvalidRequest.
     """
     return _Search(resource_type, params, Context(base_url)).query()
 
@@ -111,9 +112,7 @@ class _Search:
     def undecided(self) -> bool:
         """Whether only the data tells how many rows its indexes find."""
         clauses = self.clauses
-        return (
-            clauses.driven and not self.short and self.order.indexed and self.count > 0
-        )
+        return clauses.driven and not self.short and self.order.indexed and self.count > 0
 
     @property
     def short(self) -> bool:
