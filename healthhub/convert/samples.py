@@ -22,7 +22,9 @@ from healthhub.mapping.library import Library
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted
 
-SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx", ".scp", ".dcm")
+SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx", ".scp", ".dcm", ".ndjson")
+LINES = ".ndjson"
+"""A file of several messages of JSON; the outcome of a sample ends in .json."""
 VIEWS = ".views"
 """A folder that holds a CSV for each of some views, which are read together as a poll does."""
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -84,17 +86,18 @@ def raws(library: Library, mapping: str, sample: Sample) -> list[bytes | Refused
     """The messages of a sample: the file itself, or those that its tables are cut into."""
     adapter = find(library.definition(mapping).adapter)
     if not isinstance(adapter, SheetReader):
-        return [sample.path.read_bytes()]
+        whole = sample.path.read_bytes()
+        return list(adapter.split(whole)) if sample.path.suffix == LINES else [whole]
     source = SampleSource(mapping, sample.charset)
     cutter = Cutter(library.definition(mapping).tables, source.zone)
-    whole = sample.path.suffix == VIEWS
-    files = sorted(sample.path.glob("*.csv")) if whole else [sample.path]
+    joined = sample.path.suffix == VIEWS
+    files = sorted(sample.path.glob("*.csv")) if joined else [sample.path]
     cuts = [
         cut for file in files for cut in cutter.sheets(adapter.sheets(file, source), file.name)
     ]
     return [
         cut if isinstance(cut, Refused) else cutter.revised(cut, 1, None, back=False)
-        for cut in (families(cutter.columns, cuts) if whole else cuts)
+        for cut in (families(cutter.columns, cuts) if joined else cuts)
     ]
 
 

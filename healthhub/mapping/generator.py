@@ -96,7 +96,9 @@ class Generator:
 
     def rule_need(self, rule: Rule) -> str:
         """The constant that tells where a rule stands and what it reads."""
-        return self.constant(Need(self.each + first_path(rule.value), str(rule.where)))
+        return self.constant(
+            Need(self.each + first_path(rule.value, self.definition.names), str(rule.where))
+        )
 
     def need(self, rule: Rule, shape: Shape) -> str:
         """What functions called by a rule say in findings: in a data type, the outer rule."""
@@ -142,7 +144,8 @@ class Generator:
 
     def named_need(self, named: Named) -> str:
         """The constant that tells where a named value stands and what it reads."""
-        return self.constant(Need(first_path(named.value), str(named.where)))
+        path = first_path(named.value, self.definition.names)
+        return self.constant(Need(path, str(named.where)))
 
     def helper(self, key: tuple[Any, ...], values: Sequence[Expression]) -> str:
         """A function that gives a tuple of texts, for nth and checks."""

@@ -29,6 +29,7 @@ PRIMITIVE = {
     "date": "date",
     "any_date": "date",
     "date_time": "dateTime",
+    "near": "dateTime",
     "later": "dateTime",
     "instant": "instant",
     "time": "time",
@@ -38,6 +39,7 @@ PRIMITIVE = {
     "minutes": "number",
     "age_at": "number",
     "decimal": "decimal",
+    "over": "decimal",
     "boolean": "boolean",
 }
 """Functions that make a primitive other than text."""

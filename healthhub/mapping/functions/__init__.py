@@ -1,6 +1,6 @@
 """The functions that rules may use, each documented where it stands (healthhub map functions)."""
 
-from healthhub.mapping.functions import codes, numbers, people, sheets, text, times
+from healthhub.mapping.functions import codes, numbers, people, readings, sheets, text, times
 from healthhub.mapping.functions.registry import FUNCTIONS, Function, Need, table
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "codes",
     "numbers",
     "people",
+    "readings",
     "sheets",
     "table",
     "text",

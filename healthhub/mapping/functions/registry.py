@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ class Run(Protocol):
     namespace: str
     zone: ZoneInfo
     terms: Terms
+    received_at: datetime
 
     def remark(self, code: str, node: Any, need: Need, detail: str, value: str = "") -> None:
         """Add a finding about the message."""
