@@ -27,7 +27,7 @@ from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
 from healthhub.model.message import Message
 from healthhub.model.resource import Body, Stored
-from healthhub.store import database, histories, own_parameters, query, reads, search
+from healthhub.store import database, histories, origins, own_parameters, query, reads, search
 from healthhub.store.lane import Lanes
 from healthhub.store.query import Query
 
@@ -36,6 +36,8 @@ T = TypeVar("T")
 W = TypeVar("W")
 R = TypeVar("R")
 Connection = psycopg.Connection[Any]
+SAME_NAME = 10
+"""Persons whose messages are listed together when a name is not one person's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,29 @@ class Door:
         return await self._answer(
             event, lambda: self._threads.run(lambda conn: keep.get(conn, message)), lambda _: ()
         )
+
+    async def messages_of(
+        self, who: Actor, purpose: Purpose, text: str, most: int
+    ) -> tuple[int, ...]:
+        """The messages of the persons that a number, a phone or a name stands for: those that
+        made what the store holds of them, and those that name the same patient of the same
+        source and made nothing (yet). Newest first; what was typed is not in the audit, whose
+        messages they are is."""
+        event = Event(who, purpose, Action.OPERATE, query="messages of a patient")
+
+        async def work() -> tuple[tuple[int, ...], tuple[UUID, ...]]:
+            found = await finding_people.find(self._pool, text, SAME_NAME)
+            keys = tuple(
+                dict.fromkeys([key for each in found for key in await self._covered(each.id)])
+            )
+            if not keys:
+                return (), ()
+            made = await query.afetch(self._pool, origins.messages(keys, most))
+            akin = await self._threads.run(lambda conn: keep.akin(conn, made, most))
+            return tuple(sorted({*made, *akin}, reverse=True)[:most]), keys
+
+        messages, _ = await self._answer(event, work, lambda result: result[1])
+        return messages
 
     async def operate(
         self,

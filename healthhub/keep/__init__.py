@@ -1,15 +1,25 @@
 """Raw messages: durable, replayable, each in exactly one state."""
 
-from healthhub.keep import figures, scores
+from healthhub.keep import figures, scores, tasks
 from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.at_hand import MOST_DEATHS, AtHand, fatal
 from healthhub.keep.choice import Choice
 from healthhub.keep.keeper import Keeper
 from healthhub.keep.lanes import APPLICATION, Lanes, workers_here
-from healthhub.keep.messages import Counts, Line, counts, find, finding_counts, findings, get
+from healthhub.keep.messages import (
+    Counts,
+    Line,
+    akin,
+    counts,
+    find,
+    finding_counts,
+    findings,
+    get,
+    within,
+)
 from healthhub.keep.overview import Act, SourceCounts, acts, oldest_waiting, sources
 from healthhub.keep.queue import claim, claim_older, finish, newest, park, retry_later
-from healthhub.keep.replay import ignore, matching, replay
+from healthhub.keep.replay import ignore, matching, replay, turn
 
 __all__ = [
     "APPLICATION",
@@ -24,6 +34,7 @@ __all__ = [
     "SourceCounts",
     "acts",
     "admit",
+    "akin",
     "claim",
     "claim_older",
     "counts",
@@ -44,6 +55,9 @@ __all__ = [
     "retry_later",
     "scores",
     "sources",
+    "tasks",
+    "turn",
     "via",
+    "within",
     "workers_here",
 ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import LiteralString
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
 
 from healthhub.errors import InvalidRequest
 from healthhub.keep.figures import DELAYS, WAITS
 from healthhub.model.message import State
+
+NARROW = timedelta(days=8)
 
 _DELAYED = """case %(delay)s when 'none' then m.at is null
     else m.at > m.received + interval '5 minutes' end"""
@@ -56,8 +59,9 @@ class Choice:
             ),
             "flaw": (
                 self.flaw,
+                # Offset 0: asked of each message, not of all findings at once.
                 "exists (select from message_finding f where f.message = m.id"
-                " and finding_flaw(f.code, f.severity) = %(flaw)s)",
+                " and finding_flaw(f.code, f.severity) = %(flaw)s offset 0)",
             ),
             "delay": (self.delay in ("ahead", "none") and self.delay, _DELAYED),
             "late": (DELAYS.get(self.delay), "m.at <= m.received - %(late)s"),
@@ -80,6 +84,29 @@ class Choice:
         for _, each in chosen.values():
             condition += " and " + each
         return condition, {name: value for name, (value, _) in chosen.items()}
+
+    def whole(self) -> dict[str, Any]:
+        """All of it, for a task that goes on after a restart; ``of`` reads it."""
+        return json.loads(json.dumps({k: v for k, v in asdict(self).items() if v}, default=str))
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Choice:
+        """The choice that ``whole`` wrote."""
+        read: dict[str, Any] = {
+            "ids": tuple,
+            "state": State,
+            "since": datetime.fromisoformat,
+            "until": datetime.fromisoformat,
+            "again": datetime.fromisoformat,
+        }
+        return cls(**{name: read.get(name, str)(value) for name, value in said.items()})
+
+    @property
+    def narrow(self) -> bool:
+        """Whether an index finds it: by a number, or by a span of days that has an end."""
+        if self.since is not None and self.until is not None:
+            return bool(self.number) or self.until - self.since <= NARROW
+        return bool(self.number)
 
     @property
     def empty(self) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
 import psycopg
 
-from healthhub.errors import NotFound
+from healthhub.errors import NotFound, Unprocessable
 from healthhub.keep.choice import Choice
 from healthhub.keep.overview import oldest_waiting
 from healthhub.keep.queue import COLUMNS, with_bytes
@@ -92,8 +93,17 @@ def find(
 ) -> list[Line]:
     """Messages of a choice, newest first; ``before`` is the last id of the page before."""
     where, values = choice.where()
+    if choice.narrow:
+        # Few are found by their index: without this the newest of all are gone through.
+        with_: LiteralString = f"""with chosen as materialized (
+                select m.id from message m join message_state s using (id) where {where}),
+            newest as materialized (
+                select id from chosen where id < %(before)s order by id desc limit %(limit)s)"""  # noqa: S608
+        where: LiteralString = "m.id in (select id from newest)"
+    else:
+        with_ = ""
     rows = conn.execute(
-        f"""select {COLUMNS}, s.next_try, coalesce(f.code, ''), coalesce(f.place, ''),
+        f"""{with_} select {COLUMNS}, s.next_try, coalesce(f.code, ''), coalesce(f.place, ''),
                    coalesce(f.detail, '')
             from message m join message_state s using (id) left join lateral (
                 select code, place, detail from message_finding where message = m.id
@@ -117,6 +127,39 @@ def find(
         )
         for row in rows
     ]
+
+
+def akin(conn: psycopg.Connection, messages: Sequence[int], most: int) -> list[int]:
+    """Messages of the same source patients as these, by their envelopes; newest first."""
+    rows = conn.execute(
+        """with patients as materialized (
+               select distinct source, patient from message
+                where id = any(%s) and patient <> '')
+           select m.id from patients p join lateral (
+               select id from message
+                where (numbers || array[control, patient]) @> array[p.patient]
+                  and source = p.source and patient = p.patient) m on true
+            order by 1 desc limit %s""",
+        (list(messages), most),
+    )
+    return [id_ for (id_,) in rows]
+
+
+@contextmanager
+def within(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
+    """Let statements take no longer; Unprocessable with advice when one would."""
+    try:
+        with conn.transaction():
+            conn.execute(
+                "select set_config('statement_timeout', %s, true)", (str(int(seconds * 1000)),)
+            )
+            yield
+            conn.execute("set local statement_timeout to default")
+    except psycopg.errors.QueryCanceled:
+        raise Unprocessable(
+            f"this takes longer than {seconds:.0f} s: name a source and a time from and until, "
+            "at most eight days apart, or a number"
+        ) from None
 
 
 def finding_counts(conn: psycopg.Connection, limit: int = 100) -> list[tuple[str, str, int]]:

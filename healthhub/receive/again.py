@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,16 @@ def replay(
         return _read_rejected(conn, sources, choice)
 
     return attempt(conn, lambda: keep.replay(conn, choice, who=who, reason=reason, also=anew))
+
+
+def step(
+    conn: Connection, sources: Mapping[str, Source], action: str, ids: Sequence[int]
+) -> int:
+    """Replay or ignore messages by their ids, in the caller's transaction (keep.tasks)."""
+    choice = Choice(ids=tuple(ids))
+    if action == "ignore":
+        return keep.turn(conn, choice, action)
+    return keep.turn(conn, choice, action, also=lambda: _read_rejected(conn, sources, choice))
 
 
 def _read_rejected(conn: Connection, sources: Mapping[str, Source], choice: Choice) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 
 from healthhub import clock
-from healthhub.keep import figures
+from healthhub.keep import figures, tasks
+from healthhub.receive import again
 from healthhub.settings import Settings
 from healthhub.watch import alarms, hooks
 from healthhub.watch.looking import Looker
@@ -78,11 +79,22 @@ class Watcher:
                 self.look()
                 self._looked = time.monotonic()
             self._teller.tell(self._conn)
+            busy = self._go_on()
             if time.monotonic() - self._housed > HOUSE_SECONDS:
                 figures.forget(self._conn)
                 alarms.forget(self._conn, KEEP_DAYS)
                 self._housed = time.monotonic()
-            stop.wait(FOLD_SECONDS)
+            stop.wait(0 if busy else FOLD_SECONDS)
+
+    def _go_on(self) -> bool:
+        """A step of what was begun in the console; whether there is more to do now."""
+        sources = self._settings.sources
+        return (
+            tasks.work(
+                self._conn, lambda conn, action, ids: again.step(conn, sources, action, ids)
+            )
+            > 0
+        )
 
     def look(self) -> None:
         """One look: what is wrong becomes alarms, what is over closes them."""

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from healthhub.serve.console import acts, alarms, message, routes, sources
+from healthhub.serve.console import acts, alarms, listing, message, sources
 
 router = APIRouter()
-for part in (sources, alarms, routes, message, acts):
+for part in (sources, alarms, listing, message, acts):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -1,4 +1,5 @@
-"""Replaying messages and setting them aside: by a form that gives a reason, logged with it."""
+"""Replaying messages and setting them aside: by a form that gives a reason, logged with it.
+A few are done at once; more become a task that goes on by itself and can be stopped."""
 
 from __future__ import annotations
 
@@ -10,14 +11,16 @@ from healthhub import keep
 from healthhub.access import http
 from healthhub.access.policy import Action
 from healthhub.errors import InvalidRequest
-from healthhub.keep import Choice
+from healthhub.keep import Choice, tasks
 from healthhub.receive import again
-from healthhub.serve.console import asked
-from healthhub.serve.console.routes import PAGES, WHY, viewer
+from healthhub.serve.console import asked, choosing
+from healthhub.serve.console.shared import PAGES, WHY, viewer
 from healthhub.web import forms
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 ACTIONS = ("replay", "ignore")
+AT_ONCE = 500
+"""Messages that are acted on while one waits for the page."""
 
 
 @router.post("/act")
@@ -34,16 +37,22 @@ async def act(request: Request) -> Response:
     given = {} if id_ else asked.asked(fields)
     if id_ and not id_.isdecimal():
         raise InvalidRequest("a message has a number", expression="id")
-    choice = Choice(ids=(int(id_),)) if id_ else asked.choice(given).required()
+    choice = (
+        Choice(ids=(int(id_),))
+        if id_
+        else (await choosing.chosen(request, who, given)).required()
+    )
     sources = request.app.state.settings.sources
 
-    def work(conn: Connection) -> int:
+    def work(conn: Connection) -> tuple[int, bool]:
+        if not id_ and choosing.count(conn, choice, action, AT_ONCE) in (None, AT_ONCE + 1):
+            return tasks.begin(conn, choice, action, who=who.name, reason=reason), True
         if action == "ignore":
-            return keep.ignore(conn, choice, who=who.name, reason=reason)
-        return again.replay(conn, sources, choice, who=who.name, reason=reason)
+            return keep.ignore(conn, choice, who=who.name, reason=reason), False
+        return again.replay(conn, sources, choice, who=who.name, reason=reason), False
 
     said = f"{action} {choice.as_json()}"
-    count = await http.door(request).operate(who, WHY, said, work)
+    count, begun = await http.door(request).operate(who, WHY, said, work)
     if id_:
         return RedirectResponse(f"/console/messages/{id_}", status_code=303)
     return PAGES.render(
@@ -52,6 +61,18 @@ async def act(request: Request) -> Response:
         viewer=viewer(who),
         action=action,
         count=count,
+        begun=begun,
         reason=reason,
         back=asked.address(given),
     )
+
+
+@router.post("/tasks/{task}/stop")
+async def stop(request: Request, task: int) -> Response:
+    """End a task under way; what it has done stays done."""
+    who = await http.actor(request)
+    await forms.checked(request)
+    await http.door(request).operate(
+        who, WHY, f"stop task {task}", lambda conn: tasks.stop(conn, task, who.name)
+    )
+    return RedirectResponse("/console#tasks", status_code=303)

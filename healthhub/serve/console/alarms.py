@@ -9,7 +9,7 @@ from psycopg import Connection
 from starlette.responses import RedirectResponse, Response
 
 from healthhub.access import http
-from healthhub.serve.console.routes import PAGES, WHY, viewer
+from healthhub.serve.console.shared import PAGES, WHY, viewer
 from healthhub.settings import Settings
 from healthhub.watch import alarms, words
 from healthhub.watch.alarms import Alarm, HookState

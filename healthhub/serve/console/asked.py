@@ -24,7 +24,7 @@ IN_ADDRESS = (
     "waited",
     "again",
 )
-FIELDS = (*IN_ADDRESS, "number")
+FIELDS = (*IN_ADDRESS, "number", "patient")
 CLASSES = {
     "flaw": FLAWS,
     "delay": (*DELAYS, "ahead", "none"),

@@ -21,7 +21,7 @@ from healthhub.model.finding import Finding
 from healthhub.model.message import Message
 from healthhub.serve.console import places
 from healthhub.serve.console.bytes import passages
-from healthhub.serve.console.routes import PAGES, WHY, viewer
+from healthhub.serve.console.shared import PAGES, WHY, viewer
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 MOST_BYTES = 512 * 2**10

@@ -14,12 +14,12 @@ from healthhub import clock, keep
 from healthhub.access import http
 from healthhub.clock import ZONE
 from healthhub.errors import NotFound
-from healthhub.keep import figures
+from healthhub.keep import figures, tasks
 from healthhub.keep.figures import Figures
 from healthhub.keep.scores import DIMENSIONS, Score, scores, worst
 from healthhub.model.message import State
 from healthhub.serve.console import asked, bars
-from healthhub.serve.console.routes import PAGES, WHY, viewer
+from healthhub.serve.console.shared import PAGES, WHY, viewer
 from healthhub.settings import Settings
 from healthhub.watch import alarms, looking, words
 from healthhub.watch.alarms import Alarm
@@ -167,6 +167,7 @@ async def overview(request: Request) -> Response:
         dict[State, list[keep.Line]],
         list[keep.Act],
         list[Alarm],
+        list[tasks.Task],
     ]:
         needing = {s: keep.find(conn, keep.Choice(state=s), limit=10) for s in NEEDS_A_PERSON}
         return (
@@ -176,11 +177,12 @@ async def overview(request: Request) -> Response:
             needing,
             keep.acts(conn),
             alarms.listed(conn, is_open=True),
+            tasks.listed(conn, 10),
         )
 
-    found, oldest, findings, needing, acts, alarming = await http.door(request).operate(
-        who, WHY, "overview", work
-    )
+    found, oldest, findings, needing, acts, alarming, under_way = await http.door(
+        request
+    ).operate(who, WHY, "overview", work)
     return PAGES.render(
         request,
         "overview.html",
@@ -195,6 +197,7 @@ async def overview(request: Request) -> Response:
         findings=findings,
         needing=needing,
         acts=acts,
+        tasks=under_way,
         alarms=[(each, words.text(each, translator_of(request))) for each in alarming],
         titles={row.name: row.title for row in found},
     )
