@@ -24,6 +24,8 @@ from healthhub.convert.samples import (
     summary,
 )
 from healthhub.convert.sheets import Refused
+from healthhub.drafting import folder, tables
+from healthhub.drafting.compare import compare
 from healthhub.errors import HubError, MappingError
 from healthhub.mapping import checks
 from healthhub.mapping.functions import table
@@ -46,6 +48,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     test.add_argument("name", nargs="*")
     test.add_argument("--all", action="store_true", help="all mappings")
     test.add_argument("--accept", action="store_true", help="rewrite the expected outcomes")
+    drafts = commands.add_parser("draft", help="propose rules from a mapping's samples")
+    drafts.add_argument("name")
+    drafts.add_argument("--again", action="store_true", help="write an earlier draft over")
+    drafts.add_argument(
+        "--compare",
+        action="store_true",
+        help="write nothing: say how much of the rules it finds",
+    )
     attempt = commands.add_parser("try", help="show each FHIR element beside its source field")
     attempt.add_argument("file", type=Path)
     attempt.add_argument("--mapping", required=True)
@@ -71,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
         return _check(library, args.name or library.names())
     if args.action == "test":
         return _test(library, library.names() if args.all else args.name, accept=args.accept)
+    if args.action == "draft":
+        return _draft(library, args.name, again=args.again, compared=args.compare)
     if args.action == "try":
         return _try(library, args.file, args.mapping, args.charset)
     return _coverage(library, args)
@@ -188,6 +200,29 @@ def explained(elements: Iterable[Explained]) -> Iterable[str]:
         value = " ".join(str(each.value).split())
         source = ", ".join(each.paths) or "(constant)"
         yield f"  {_pad(each.element, 46)} {_pad(value, 34)} {_pad(source, 30)} {each.rule}"
+
+
+def _draft(library: Library, name: str, *, again: bool, compared: bool) -> int:
+    if compared:
+        found = tables.draft(folder.read(library, name))
+        for which, sure in (("stands", True), ("stands or is likely", False)):
+            seen = compare(found, library.definition(name), sure=sure)
+            _print(
+                f"{name}, what {which}: {len(seen.both)} of "
+                f"{len(seen.both) + len(seen.missing)} hand-written (column, element) proposed "
+                f"({seen.found:.0%}); {len(seen.other)} others proposed ({seen.right:.0%} right)"
+            )
+        return 0
+    files, said = folder.draft(library, name, again=again)
+    for line in said:
+        _print(line)
+    for file in files:
+        _print(f"written: {file}")
+    _print(
+        f"read it, then name it in mapping.yaml (include: [{folder.DRAFT}]) and: "
+        f"healthhub map check {name}; map test {name} --accept; map coverage {name} --samples"
+    )
+    return 0
 
 
 def _pad(text: str, width: int) -> str:

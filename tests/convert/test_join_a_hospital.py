@@ -22,7 +22,7 @@ from healthhub.settings import PACKAGE_ROOT
 from healthhub.store import database as store_database
 
 PAGE = (PACKAGE_ROOT / "docs" / "join-a-hospital.md").read_text(encoding="utf-8")
-MESSAGES, TABLES = PAGE.split("\n## 6. ")
+MESSAGES, TABLES = PAGE.partition("\n## 7. ")[0].split("\n## 6. ")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", MESSAGES, re.DOTALL)
 TABLE_BLOCKS = dict(re.findall(r"```(\w+)\n(.*?)```", TABLES, re.DOTALL))
 REGISTER = """\
