@@ -99,7 +99,7 @@ def test_its_patients_record_opens(
     assert patient["birthDate"] == "1980-03-07"
     assert patient["telecom"][0]["value"] == "13900000071"
     key = patient["id"]
-    soon(hub, f"/fhir/Encounter?patient={key}&date=2026-03-01")
+    soon(hub, f"/fhir/Encounter?patient={key}&date=ge2026-03-01")
     tests = soon(hub, f"/fhir/Observation?patient={key}&code=1558-6")
     assert tests[0]["valueQuantity"]["value"] == 7.8
     assert tests[0]["interpretation"][0]["coding"][0]["code"] == "H"

@@ -1,9 +1,9 @@
-"""Revision 0014: replays and dismissals of many messages, done in the background."""
+"""Revision 0016: replays and dismissals of many messages, done in the background."""
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
