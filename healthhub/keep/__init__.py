@@ -1,6 +1,6 @@
 """Raw messages: durable, replayable, each in exactly one state."""
 
-from healthhub.keep import figures, scores, tasks
+from healthhub.keep import figures, scores, tasks, uploads
 from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.at_hand import MOST_DEATHS, AtHand, fatal
 from healthhub.keep.choice import Choice
@@ -57,6 +57,7 @@ __all__ = [
     "sources",
     "tasks",
     "turn",
+    "uploads",
     "via",
     "within",
     "workers_here",

@@ -82,6 +82,12 @@ def keep(conn: psycopg.Connection, source: str, rows: Iterable[Versioned]) -> Co
     return counts + _keep(conn, source, list(batch.values()))
 
 
+def unchanged(conn: psycopg.Connection, source: str, rows: Sequence[Versioned]) -> int:
+    """How many of the rows say nothing new; nothing is written."""
+    known = _known(conn, source, rows) if rows else {}
+    return sum(not _changed(row, known.get((row.table, row.key))) for row in rows)
+
+
 def _keep(conn: psycopg.Connection, source: str, batch: Sequence[Versioned]) -> Counts:
     known = _known(conn, source, batch)
     changed = [row for row in batch if _changed(row, known.get((row.table, row.key)))]

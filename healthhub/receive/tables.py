@@ -66,7 +66,7 @@ class Taker:
         Reading it again says nothing new, so after any interruption it is simply read again.
         """
         told = Told()
-        messages = self.cutter.sheets(self._adapter.sheets(path, self.source), shown)
+        messages = self.cuts(path, shown)
         try:
             while batch := list(islice(messages, BATCH)):
                 self._keep(conn, batch, via, told)
@@ -76,6 +76,14 @@ class Taker:
             place = f"{shown} {error.place}"
             self._keep(conn, [Refused(place, error.message, head)], via, told)
         return told
+
+    def cuts(self, path: Path, shown: str) -> Iterator[Cut | Refused]:
+        """The messages of a file and what of it is refused, streamed; raises BadMessage."""
+        return self.cutter.sheets(self._adapter.sheets(path, self.source), shown)
+
+    def versions(self, cuts: Iterable[Cut]) -> list[Versioned]:
+        """Messages as what their rows say now, for comparison alone."""
+        return [self._versioned(cut, "") for cut in cuts]
 
     def _keep(
         self, conn: psycopg.Connection, batch: list[Cut | Refused], via: str, told: Told

@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 
 from healthhub import clock
-from healthhub.keep import figures, tasks
-from healthhub.receive import again
+from healthhub.keep import figures, tasks, uploads
+from healthhub.receive import again, uploading
+from healthhub.receive.intake import fault
 from healthhub.settings import Settings
 from healthhub.watch import alarms, hooks
 from healthhub.watch.looking import Looker
@@ -25,6 +26,8 @@ LOCK = 0x5741544348  # "WATCH": who holds it works
 STANDBY_SECONDS = 2.0
 FOLD_SECONDS = 2.0
 HOUSE_SECONDS = 3600.0
+JOIN_SECONDS = 5.0
+UPLOAD_FAULT_SECONDS = 60.0
 KEEP_DAYS = 400
 """Days for which alarms that are over are kept."""
 
@@ -42,15 +45,42 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
                     stop.wait(STANDBY_SECONDS)
                 if not stop.is_set():
                     watcher = Watcher(conn, settings)
+                    over = threading.Event()
+                    thread = threading.Thread(
+                        target=_take_uploads, args=(settings, dsn, over), daemon=True
+                    )
+                    thread.start()
                     try:
                         watcher.work(stop)
                     finally:
+                        over.set()
                         watcher.close()
+                        thread.join(JOIN_SECONDS)
         except psycopg.OperationalError as error:
             failures += 1
             pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1)  # noqa: S311
             log.warning("watch store-away error=%s again_in=%.1fs", type(error).__name__, pause)
             stop.wait(pause)
+
+
+def _take_uploads(settings: Settings, dsn: str, over: threading.Event) -> None:
+    """Take what was uploaded in the console, apart from the rest: a large file takes its time.
+    A file half taken when this ends is taken again by who comes after, and says nothing twice."""
+    while not over.is_set():
+        try:
+            with psycopg.connect(
+                dsn, autocommit=True, connect_timeout=5, application_name=APPLICATION
+            ) as conn:
+                while not over.is_set():
+                    uploads.expire(conn)
+                    if not uploading.work(conn, settings, dsn):
+                        over.wait(FOLD_SECONDS)
+        except psycopg.OperationalError as error:
+            log.warning("watch uploads store-away error=%s", type(error).__name__)
+            over.wait(STANDBY_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the taking
+            fault("upload", error)
+            over.wait(UPLOAD_FAULT_SECONDS)
 
 
 def _alone(conn: psycopg.Connection[Any]) -> bool:

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from healthhub.serve.console import acts, alarms, listing, message, sources
+from healthhub.serve.console import acts, alarms, listing, message, sources, uploads
 
 router = APIRouter()
-for part in (sources, alarms, listing, message, acts):
+for part in (sources, alarms, listing, message, acts, uploads):
     router.include_router(part.router)
 
 __all__ = ["router"]
