@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from healthhub import edge, health, postgres
 from healthhub.access import Door
 from healthhub.receive import http as feeds
-from healthhub.receive import soap
+from healthhub.receive import soap, stow
 from healthhub.serve import apidocs, console, fhir, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
@@ -32,6 +32,7 @@ ROUTERS = (
     console.router,
     record.router,
     soap.router,
+    stow.router,
     feeds.router,
     apidocs.router,
 )

@@ -10,6 +10,7 @@ from adapters.dicom.kinds import kind_of
 from adapters.dicom.objects import Found
 from adapters.hl7v3.element import Element
 from healthhub.adapter_api import BadMessage, Feed, Outcome
+from healthhub.adapter_api.instances import Names
 from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.model.message import Envelope
 
@@ -19,7 +20,7 @@ MOST_BYTES = 64 * 2**20
 
 
 class Dicom:
-    """healthhub.adapter_api.Adapter for DICOM."""
+    """healthhub.adapter_api.Adapter and Instances for DICOM."""
 
     name = "dicom"
 
@@ -38,6 +39,15 @@ class Dicom:
         """See adapters.dicom.envelope."""
         _bounded(raw)
         return envelope.envelope(objects.find(raw, feed.charset).tree, feed)
+
+    def names(self, raw: bytes) -> Names:
+        """The UIDs of an object; what cannot be read has none."""
+        try:
+            tree_ = objects.find(raw, "utf-8").tree
+        except BadMessage:
+            return Names()
+        told = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+        return Names(*(tree_.first(name) for name in told))
 
     def read(self, raw: bytes, feed: Feed) -> Record:
         """The object's tree; its elements are paths by keyword."""
