@@ -124,14 +124,14 @@ def known(error: Exception) -> HubError:
 
 
 def respond(request: Request, error: HubError) -> Response:
-    """An OperationOutcome below /fhir, a page for a browser, JSON for the rest."""
+    """An OperationOutcome below /fhir and /dicomweb, a page for a browser, JSON for the rest."""
     path = request.url.path
     headers: dict[str, str] = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = str(RETRY_SECONDS)
-    if path == "/fhir" or path.startswith("/fhir/"):
+    if path == "/fhir" or path.startswith(("/fhir/", "/dicomweb/")):
         body = orjson.dumps(outcome(error))
         return Response(body, error.status, headers, FHIR_JSON)
     if not path.startswith(("/feeds/", "/health")) and "text/html" in request.headers.get(

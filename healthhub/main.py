@@ -16,7 +16,7 @@ from healthhub import edge, health, postgres
 from healthhub.access import Door
 from healthhub.receive import http as feeds
 from healthhub.receive import soap, stow
-from healthhub.serve import apidocs, console, fhir, record, signin
+from healthhub.serve import apidocs, console, dicomweb, fhir, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
 from healthhub.web import assets, compression, cors
@@ -34,6 +34,7 @@ ROUTERS = (
     soap.router,
     stow.router,
     feeds.router,
+    dicomweb.router,
     apidocs.router,
 )
 

@@ -170,6 +170,18 @@ class Door:
 
         return await self._answer(event, work, of_page)
 
+    async def images(self, who: Actor, purpose: Purpose, study: str, what: str) -> list[Stored]:
+        """The ImagingStudies of a DICOM study, before images of it are shown; ``what`` says in
+        the audit which."""
+        event = Event(who, purpose, Action.READ, type="ImagingStudy", query=what[:400])
+
+        async def work() -> list[Stored]:
+            async with self._pool.connection() as connection:
+                params = [("identifier", f"urn:dicom:uid|urn:oid:{study}")]
+                return list((await search.arun(connection, "ImagingStudy", params)).matches)
+
+        return await self._answer(event, work, of_all)
+
     async def everything(
         self,
         who: Actor,
