@@ -11,6 +11,7 @@ from healthhub.model.resource import Body
 from healthhub.serve.record.attention import Attention, attention
 from healthhub.serve.record.completeness import Completeness, completeness
 from healthhub.serve.record.ecgs import Ecg, ecgs, is_ecg
+from healthhub.serve.record.imaging import Study, studies
 from healthhub.serve.record.immunisations import Immunisation, immunisations
 from healthhub.serve.record.medicines import Medicines, medicines
 from healthhub.serve.record.observations import Histories, Reading, reading
@@ -35,9 +36,11 @@ READ = (
     "DocumentReference",
     "Encounter",
     "ExplanationOfBenefit",
+    "ImagingStudy",
     "Immunization",
     "MedicationRequest",
     "MedicationStatement",
+    "Media",
     "Observation",
     "Organization",
     "Location",
@@ -64,6 +67,7 @@ class Record:
     visits: tuple[Visit, ...]
     reports: tuple[Report, ...]
     ecgs: tuple[Ecg, ...]
+    studies: tuple[Study, ...]
     immunisations: tuple[Immunisation, ...]
     procedures: tuple[Procedure, ...]
     settlements: tuple[Settlement, ...]
@@ -131,6 +135,7 @@ def record(
                 filed, key=lambda item: item.at.at.timestamp() if item.at else 0.0, reverse=True
             )
         ),
+        studies=studies(of.get("ImagingStudy", ()), of.get("Media", ()), sources),
         ecgs=ecgs(of.get("Observation", ()), of.get("DiagnosticReport", ()), sources),
         immunisations=immunisations(of.get("Immunization", ()), sources, names),
         procedures=procedures(of.get("Procedure", ()), sources),

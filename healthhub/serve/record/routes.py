@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from healthhub.clock import ZONE
 from healthhub.errors import NotFound
 from healthhub.serve.record import page
 from healthhub.serve.record.bodies import parse
+from healthhub.serve.record.imaging import without_instances
 from healthhub.serve.record.observations import Histories
 from healthhub.serve.record.origin import Sources, sources
 from healthhub.serve.record.page import Record
@@ -39,6 +41,7 @@ LOOKS, MOST_LOOKS = 8, 500
 LOOKS_DAYS = 180
 """So far back the pages tell who has looked; the audit itself is kept longer."""
 VERSIONS = 50
+PICTURE_TYPES = ("image/jpeg", "image/png")
 TRACED = frozenset(
     {
         "AllergyIntolerance",
@@ -47,6 +50,7 @@ TRACED = frozenset(
         "DocumentReference",
         "Encounter",
         "ExplanationOfBenefit",
+        "ImagingStudy",
         "Immunization",
         "MedicationRequest",
         "MedicationStatement",
@@ -186,6 +190,21 @@ async def analyte_trend(request: Request, patient: str, analyte: str) -> Respons
     return await _shown(request, patient, "trend.html", chosen)
 
 
+@router.get("/record/{patient}/picture/{id_}")
+async def picture(request: Request, patient: str, id_: str) -> Response:
+    """A small picture of an image, for the record's own pages."""
+    who = await http.actor(request)
+    held = parse((await http.door(request).read(who, _WHY, "Binary", id_)).json)
+    kind = held.get("contentType", "")
+    if kind not in PICTURE_TYPES:
+        raise NotFound("this is no picture; open the record and choose one there")
+    headers = {
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    return Response(b64decode(held.get("data", "")), 200, headers, kind)
+
+
 @router.get("/record/{patient}/trace/{type_}/{id_}")
 async def origin_trace(request: Request, patient: str, type_: str, id_: str) -> Response:
     """What lies behind a value: codes, versions, and the message of each element."""
@@ -194,6 +213,8 @@ async def origin_trace(request: Request, patient: str, type_: str, id_: str) -> 
         raise NotFound("the record page shows no such thing; open the record and choose there")
     versions = await http.door(request).history(who, _WHY, type_, id_, VERSIONS)
     bodies = [parse(version.json) for version in versions if not version.deleted]
+    if type_ == "ImagingStudy":
+        bodies = [without_instances(body) for body in bodies]
     if not bodies:
         raise NotFound("it was deleted; open the record to see what is there now")
     return _PAGES.render(
