@@ -16,7 +16,7 @@ from healthhub.model.message import Envelope
 
 __all__ = ["ADAPTER", "kind_of"]
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 512 * 2**20
 
 
 class Dicom:
@@ -26,7 +26,8 @@ class Dicom:
 
     @property
     def most_bytes(self) -> int:
-        """A file is one object. The hub is no archive: a longer one is sent without pixels."""
+        """A file is one object. The hub is no archive: how long one may be is said by its source's
+        setting (max_message_bytes), and no setting goes beyond this."""
         return MOST_BYTES
 
     def split(self, body: bytes) -> Iterator[bytes]:

@@ -87,7 +87,11 @@ class Intake:
     async def take(
         self, name: str, source: Source, adapter: Adapter, raw: bytes, via: str
     ) -> Promise:
-        """A message of a known source."""
+        """A message of a known source; of one beyond its limit only the beginning is kept."""
+        if len(raw) > source.max_message_bytes:
+            bad = _bilingual(too_long(source.max_message_bytes))
+            head = raw[:HEAD_BYTES]
+            return await self._submit(name, source, adapter, head, via, None, bad)
         try:
             envelope = adapter.envelope(raw, source)
         except BadMessage as error:
@@ -128,6 +132,16 @@ class Intake:
         except TryAgain as error:
             kept = error
         return Promise(raw[:HEAD_BYTES], adapter, source, envelope, bad, kept)
+
+
+def too_long(limit: int) -> BadMessage:
+    """The refusal of a message that is longer than its source may send."""
+    return BadMessage(
+        f"the message is longer than {limit} bytes; send less in one (of an image its metadata "
+        "alone), or let the administrator raise sources.NAME.max_message_bytes",
+        condition="102",
+        place=f"byte {limit + 1}",
+    )
 
 
 def fault(stage: str, error: BaseException) -> None:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 
 from healthhub.adapter_api import BadMessage, registry
 from healthhub.adapter_api.instances import Instances, Names
-from healthhub.errors import HubError, InvalidRequest, NotFound
+from healthhub.errors import InvalidRequest, NotFound, UnsupportedMedia
 from healthhub.receive import multipart
 from healthhub.receive.http import RETRY_SECONDS, admitted, body_of, via
 from healthhub.receive.intake import Answer, Intake, Promise
@@ -30,12 +30,6 @@ ELEMENTS_DISCARDED = 0xB006
 MOST_COMMENT = 64
 
 router = APIRouter(include_in_schema=False)  # PS3.18 describes it
-
-
-class Unsupported(HubError):
-    """A media type that is not read here."""
-
-    code, status = "media-type", 415
 
 
 @router.post("/feeds/{name}/studies")
@@ -61,7 +55,7 @@ async def store(name: str, request: Request, study: str = "") -> Response:
 def _require_known(kind: str, given: dict[str, str]) -> None:
     wanted = given.get("type", "") if kind == "multipart/related" else kind
     if wanted.lower() not in (FILE, JSON):
-        raise Unsupported(
+        raise UnsupportedMedia(
             f'send multipart/related; type="{FILE}" (or "{JSON}") with a boundary, or one '
             f"object as {FILE}",
             expression="Content-Type",

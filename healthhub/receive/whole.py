@@ -10,11 +10,12 @@ import psycopg
 
 from healthhub import clock
 from healthhub.adapter_api import BadMessage, registry
+from healthhub.adapter_api.adapter import OneAFile
 from healthhub.errors import TooLarge, TryAgain
 from healthhub.keep import rows
 from healthhub.model.message import Incoming
 from healthhub.receive import files
-from healthhub.receive.intake import unreadable
+from healthhub.receive.intake import too_long, unreadable
 from healthhub.receive.tables import HEAD_BYTES, SHOWN, Told
 from healthhub.settings import Source
 
@@ -40,7 +41,10 @@ class Taker:
         The same bytes are the same message, so after any interruption it is simply read again.
         """
         told = Told()
+        limit = self._source.max_message_bytes
         try:
+            if isinstance(self._adapter, OneAFile) and path.stat().st_size > limit:
+                raise TooLarge(too_long(limit).message)
             for batch in _batches(files.messages([path], self._adapter)):
                 self._keep(conn, [self._incoming(raw, shown, via, told) for raw in batch], told)
         except TooLarge as error:

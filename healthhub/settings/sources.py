@@ -170,6 +170,11 @@ class Source(Section):
         description="MSH-3, or MSH-3|MSH-4, by which MLLP recognises it; empty: by address "
         "alone.",
     )
+    max_message_bytes: int = Field(
+        default=64 * 2**20,
+        ge=1024,
+        description="A longer message (a DICOM object, a document) is refused.",
+    )
     token_sha256: SecretStr | None = Field(
         default=None, description="SHA-256 (hex) of the bearer token of POST /feeds/NAME/..."
     )

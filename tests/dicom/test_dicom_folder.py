@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from healthhub import keep
 from healthhub.keep import Choice
@@ -15,11 +14,12 @@ from healthhub.settings import Folder, Institution, Settings, Source
 from tests.dicom import invented_objects as made
 
 
-def hub(folder: Path) -> Settings:
+def hub(folder: Path, most: int = 2**20) -> Settings:
     source = Source(
         institution="h",
         adapter="dicom",
         mapping="national/dicom",
+        max_message_bytes=most,
         folder=Folder(path=folder, settle_seconds=0),
     )
     return Settings(institutions={"h": Institution(title="H")}, sources={"pacs": source})
@@ -64,17 +64,16 @@ def test_a_file_that_comes_again_says_nothing_new(tmp_path: Path, database: str)
 
 
 def test_a_file_beyond_the_limit_is_refused_and_only_its_head_kept(
-    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, database: str
 ) -> None:
-    monkeypatch.setattr("adapters.dicom.MOST_BYTES", 5000)
     (tmp_path / "IM0001").write_bytes(made.ct_first() + b"\0" * 100_000)
-    look(hub(tmp_path), database)
+    look(hub(tmp_path, 5000), database)
     assert states(database) == {State.REJECTED: 1}
     with psycopg.connect(database) as conn:
         (line,) = keep.find(conn, Choice(source="pacs"))
         assert line.size == 64 * 2**10
     told = (tmp_path / "failed" / "IM0001.findings.txt").read_text("utf-8")
-    assert "over 5000 bytes" in told
+    assert "longer than 5000 bytes" in told
 
 
 def test_messages_of_other_kinds_come_by_folder_too(tmp_path: Path, database: str) -> None:

@@ -41,7 +41,7 @@ SOURCES = {
 
 def hub_settings(**more: Any) -> Settings:
     return Settings.model_validate(
-        {"institutions": {"h": {"title": "H"}}, "sources": SOURCES, **more}
+        {"institutions": {"h": {"title": "H"}}, "sources": SOURCES} | more
     )
 
 
@@ -206,6 +206,19 @@ def test_nothing_is_acknowledged_while_the_store_is_away(database: str) -> None:
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert values(answer, "00081198", "00081197") == [0xA700]
+
+
+def test_an_object_over_its_sources_limit_is_refused_and_the_others_kept(
+    database: str,
+) -> None:
+    sources = SOURCES | {"pacs": SOURCES["pacs"] | {"max_message_bytes": 2000}}
+    with answering(build_app(hub_settings(sources=sources), database)) as client:
+        request = _with_token(related(made.ct_first(), made.dx_in_gb18030()))
+        answer = client.post("/feeds/pacs/studies", **request)
+    assert answer.status_code == 202
+    assert values(answer, "00081198", "00081155") == [made.uid(1, 1, 1)]
+    assert "longer than 2000 bytes" in values(answer, "00081198", "00000902")[0]
+    assert sorted(kept(database).values()) == ["pending", "rejected"]
 
 
 def test_a_body_over_the_limit_is_refused(database: str) -> None:
