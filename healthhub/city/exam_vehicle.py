@@ -88,13 +88,13 @@ class ExamVehicle(System):
         return ill or at - person.life.born > 65 * YEAR
 
     def _chart(self, person: Person, at: Moment) -> Chart:
+        """The vehicle numbers examinations, not people: the truth has no number of its own here."""
         dice = Dice(person.seed, self.source, "chart", person.resident.ordinal)
         return righted(first_chart(dice, person.resident, person.family, self.house, at))
 
     def _examined(self, person: Person, at: Moment, count: int) -> Iterator[Sent]:
         dice, resident = person.dice, person.resident
         chart = self._chart(person, at)
-        person.known_as(self.house, chart.written_id)
         person.tally[f"exams.{self.house}"] += 1
         number = f"{chart.number}{count:05d}"
         moved = person.body.shifts(at)
