@@ -66,6 +66,7 @@ class Source:
     namespace: str = ""
     zone: str = "Asia/Shanghai"
     accept_processing: tuple[str, ...] = ("P",)
+    endpoint: str = "https://hub.example/dicomweb/sample"
 
 
 def library(folder: Path, text: str = MAPPING) -> Library:
