@@ -27,6 +27,7 @@ _UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PART = re.compile(rb'(%b%b|(?<="value":")[^"\\]+(?="))' % (_SHARED, _UUID))
 _KEY = re.compile(_UUID)
 _RESIDENT = re.compile(rb"\d{17}[\dX]")
+_ORDINAL = re.compile(r"\d+$")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 """GB 11643: the weights of a resident number's check digit."""
 _TABLES = ("resource", "resource_identifier", "resource_text")
@@ -42,6 +43,8 @@ class Copy:
         self._mask = int.from_bytes(digest, "big")
         self._name = name.encode()
         self._known: dict[bytes, bytes] = {}
+        ordinal = _ORDINAL.search(name)
+        self._areas = 1 + int(ordinal[0]) if ordinal else digest[0]
 
     def of(self, body: bytes) -> bytes:
         """The body of the copy's resource."""
@@ -71,8 +74,9 @@ class Copy:
     def _number(self, old: bytes) -> bytes:
         if not _RESIDENT.fullmatch(old):
             return b"%b-%b" % (old, self._name)
-        order = int.from_bytes(sha256(self._name + old).digest()[:4], "big") % 1000
-        body = b"%b%03d" % (old[:14], order)
+        # Another area of the province: birthday and sex stay, and no two copies share a number.
+        area = (int(old[2:6]) + self._areas) % 10_000
+        body = b"%b%04d%b" % (old[:2], area, old[6:17])
         rest = sum(w * (digit - 48) for w, digit in zip(_WEIGHTS, body, strict=True)) % 11
         return body + b"10X98765432"[rest : rest + 1]
 
@@ -87,7 +91,8 @@ class Template:
     tokens: tuple[tuple[str, bytes, bytes], ...]
     """Field, what stands before the id or number, and the id or number itself."""
     identifiers: tuple[tuple[str, bytes, int, int | None], ...]
-    texts: tuple[tuple[str, str], ...]
+    texts: tuple[tuple[str, str, bytes | None], ...]
+    """Field, form, and for a phone or other contact what the form is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +191,14 @@ class _Recorder:
             (self._said[hashed][0], self._said[hashed][1].encode(), system, kind)
             for hashed, system, kind in made.identifiers
         ]
+        contacts = {entries.phone(each.decode()): each for each in changing}
+        texts = tuple(
+            (field, form, contacts.get(form) if "|" in field else None)
+            for field, form in made.texts
+        )
         return Template(
-            (*row[:15], row[16]), parts, tuple(fixed), tuple(tokens), tuple(identifiers),
-            tuple(made.texts),
-        )  # fmt: skip
+            (*row[:15], row[16]), parts, tuple(fixed), tuple(tokens), tuple(identifiers), texts
+        )
 
 
 def _write(dsn: str, templates: list[Template], copies: range) -> None:
@@ -231,7 +240,16 @@ def _rows(copy: Copy, templates: list[Template]) -> Iterator[rows.Row]:
                 (hashes.token.__wrapped__(f, copy.part(v).decode()), system, kind, patient, key)
                 for f, v, system, kind in each.identifiers
             ],
-            [(patient, key, each.columns[9], field, text) for field, text in each.texts],
+            [
+                (
+                    patient,
+                    key,
+                    each.columns[9],
+                    field,
+                    form if raw is None else entries.phone(copy.part(raw).decode()),
+                )
+                for field, form, raw in each.texts
+            ],
         )
 
 
