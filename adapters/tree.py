@@ -51,6 +51,8 @@ class Tree:
     def __init__(self, name: str, start: int, end: int) -> None:
         self.root = self._item(name, None, start, end)
         self.items: list[Item] = []
+        self.amiss: list[tuple[str, str]] = []
+        """What was amiss and was mended: code and sentence."""
 
     def _item(self, name: str, parent: Node | None, start: int, end: int) -> Item:
         item = Item(name, parent, start, 0, {})

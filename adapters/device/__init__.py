@@ -40,6 +40,7 @@ class Device:
     """healthhub.adapter_api.Adapter for readings."""
 
     name = "device"
+    most_bytes = 64 * 2**20
 
     def split(self, body: bytes) -> Iterator[bytes]:
         """Each reading or session of the body; the charset is told by the bytes themselves."""

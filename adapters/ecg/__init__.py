@@ -16,8 +16,6 @@ from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.clock import parse_hl7
 from healthhub.model.message import Envelope
 
-_LONG = "/long"
-
 
 class Ecg:
     """healthhub.adapter_api.Adapter for electrocardiograms."""
@@ -53,6 +51,7 @@ class Ecg:
             at=tree.first("time"),
             original=raw if tree.first("long") else b"",
             valued=tree.valued,
+            mended=tuple(tree.amiss),
         )
 
     def locate(self, raw: bytes, feed: Feed, place: Place) -> Span:

@@ -18,6 +18,7 @@ from typing import Any
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from adapters.dicom import charset as charsets
 from adapters.ecg import recording
 from adapters.ecg.recording import Lead, Measurement, Recording, plain, too_much
 from adapters.tree import Piece, Tree
@@ -43,7 +44,8 @@ _TYPES = {
 }
 """Waveform Sample Interpretation (5400,1006) as array spells it; A-law and mu-law are of sound."""
 _DERIVED = "DERIVED"
-_CHARSETS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030", "gbk": "GBK", "gb2312": "GBK"}
+_TERMS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030"}
+_TEXT_KINDS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _TEXTS = {
     "SOPInstanceUID": "id",
     "StudyInstanceUID": "study",
@@ -92,7 +94,8 @@ def read(raw: bytes, charset: str) -> Tree:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _Reader(_dataset(raw, charset), len(raw)).recording()
+            found = _dataset(raw)
+            return _Reader(found, len(raw), _recoded(found, charset)).recording()
         except _BROKEN:
             raise BadMessage(
                 "the DICOM file cannot be read: it is damaged or was cut off; send it again",
@@ -101,7 +104,7 @@ def read(raw: bytes, charset: str) -> Tree:
             ) from None
 
 
-def _dataset(raw: bytes, charset: str) -> Any:
+def _dataset(raw: bytes) -> Any:
     # pydicom would inflate the whole at once, whatever it grows to.
     if DEFLATED in raw[132:META_BYTES]:
         raise BadMessage(
@@ -117,17 +120,43 @@ def _dataset(raw: bytes, charset: str) -> Any:
             condition="200",
             place="(0008,0016)",
         )
-    if not found.get("SpecificCharacterSet") and charset in _CHARSETS:
-        found.SpecificCharacterSet = _CHARSETS[charset]
-        found.set_original_encoding(*found.original_encoding, found._character_set)
     return found
+
+
+def _recoded(found: Any, default: str) -> str:
+    """Have texts read in the charset that their bytes are in; gives the remark if that is not
+    the declared one. A file that declares none is in the source's."""
+    declared = str(found.get("SpecificCharacterSet") or "").strip()
+    known = charsets.of(declared, _foreign(found), default)
+    if known.wrong:
+        found.SpecificCharacterSet = _TERMS.get(known.codec, "GB18030")
+        found.set_original_encoding(*found.original_encoding, found._character_set)
+    if not known.wrong or not declared:
+        return ""
+    return (
+        f"the file says that its texts are in {declared}; they are in {known.codec} and were read "
+        "so: let its maker correct SpecificCharacterSet (0008,0005)"
+    )
+
+
+def _foreign(found: Any) -> list[bytes]:
+    """The bytes of texts that are not plain ASCII, as they stand in the file."""
+    texts: list[bytes] = []
+    tags = list(found.keys())  # its items would be decoded on the way
+    for tag in tags:
+        element = found.get_item(tag)
+        value = getattr(element, "value", None)
+        if element.VR in _TEXT_KINDS and isinstance(value, bytes) and not value.isascii():
+            texts.append(value.strip(b"\0 "))
+    return texts
 
 
 class _Reader:
     """One data set being read."""
 
-    def __init__(self, dataset: Any, size: int) -> None:
+    def __init__(self, dataset: Any, size: int, remark: str) -> None:
         self._set = dataset
+        self._remark = remark
         self._made = Recording("DICOM", size)
 
     def recording(self) -> Tree:
@@ -142,7 +171,10 @@ class _Reader:
             seconds = max(seconds, self._group(group, f"(5400,0100)[{number}]"))
         for note in self._set.get("WaveformAnnotationSequence") or ():
             self._annotation(note)
-        return self._made.finish(seconds)
+        tree = self._made.finish(seconds)
+        if self._remark:
+            tree.amiss.append(("wrong-charset", self._remark))
+        return tree
 
     def _time(self) -> Piece:
         """When it was taken, with the zone if the file states one."""

@@ -29,7 +29,8 @@ class Feed(Protocol):
 
 @runtime_checkable
 class OneAFile(Protocol):
-    """An adapter of which a file holds one message, whole (an XML document)."""
+    """An adapter whose files are read whole, for they hold one message (an XML document), or few
+    that only it can part."""
 
     @property
     def most_bytes(self) -> int:

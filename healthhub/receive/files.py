@@ -55,7 +55,7 @@ def messages(paths: Iterable[Path], adapter: Adapter) -> Iterator[bytes]:
                     f"{path.name} is over {adapter.most_bytes} bytes; a file holds one document "
                     "here, so divide it"
                 )
-            yield path.read_bytes()
+            yield from adapter.split(path.read_bytes())
             continue
         for window in windows(path):
             yield from adapter.split(window)

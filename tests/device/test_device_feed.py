@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,8 @@ from healthhub.keep import Choice
 from healthhub.main import build_app
 from healthhub.model.message import State
 from healthhub.pipeline import process
-from healthhub.settings import Settings
+from healthhub.receive import polling
+from healthhub.settings import Folder, Settings
 from healthhub.store import query, reads, search
 
 TOKEN = "a-token-for-tests"
@@ -122,3 +124,16 @@ def test_a_converted_value_is_found_in_the_unit_of_the_chart(
         assert len(search.run(conn, "Observation", asked).matches) == 1
         sent = [("component-code-value-quantity", "http://loinc.org|41653-7$128||mg/dL")]
         assert len(search.run(conn, "Observation", sent).matches) == 1
+
+
+def test_a_file_of_lines_is_taken_reading_by_reading(tmp_path: Path, database: str) -> None:
+    source = SETTINGS.sources["home"].model_copy(
+        update={"folder": Folder(path=tmp_path, settle_seconds=0)}
+    )
+    hub = SETTINGS.model_copy(update={"sources": {"home": source}})
+    (tmp_path / "day.ndjson").write_bytes(BATCH)
+    (duty,) = polling.duties(hub, "home")
+    for _ in range(2):
+        assert polling.once("home", duty.turn, database) == ""
+    with psycopg.connect(database) as conn:
+        assert keep.counts(conn).by_state[State.PENDING] == 6

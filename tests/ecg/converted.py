@@ -25,6 +25,11 @@ def converter() -> Converter:
     return Converter("sample", FEED, LIBRARY)
 
 
+def converter_of(charset: str) -> Converter:
+    """A converter of a source whose texts are in a charset when they do not say."""
+    return Converter("sample", SampleSource("national/ecg", charset=charset), LIBRARY)
+
+
 def convert(raw: bytes) -> Converted:
     """What a recording yields."""
     return converter().convert(1, raw, RECEIVED)

@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from converted import FEED, RECEIVED, convert, converter, leads, measured, only, refused_at
+from converted import (
+    FEED,
+    RECEIVED,
+    convert,
+    converter,
+    converter_of,
+    leads,
+    measured,
+    only,
+    refused_at,
+)
 from dicom_writer import MEASURED, channel, group, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +97,14 @@ def test_chinese_names_are_read_in_the_charset_of_the_file_or_the_source(charset
         "窦性心律",
         "正常心电图",
     ]
+
+
+def test_a_charset_that_is_not_the_declared_one_is_told_and_the_name_is_right() -> None:
+    said = b"\x08\x00\x05\x00CS\x08\x00GB18030 "
+    raw = write([group(ONE)], MEASURED).replace(said, said[:8] + b"ISO_IR 6")
+    found = converter_of("gb18030").convert(1, raw, RECEIVED)
+    assert only(found, "Patient")["name"][0]["text"] == "陈望舒"
+    assert [f.code for f in found.findings] == ["wrong-charset"]
 
 
 def _number(path: str) -> int:

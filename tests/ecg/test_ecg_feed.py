@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from converted import LIBRARY
+from pydicom.data import get_testdata_file
 from scp_writer import Record, measurements, statements
 from serving import answering
 
@@ -20,7 +22,8 @@ from healthhub.keep import Choice
 from healthhub.main import build_app
 from healthhub.model.message import State
 from healthhub.pipeline import process
-from healthhub.settings import Settings
+from healthhub.receive import polling
+from healthhub.settings import Folder, Settings
 from healthhub.store import query, reads, search
 
 TOKEN = "a-token-for-tests"
@@ -101,6 +104,32 @@ def test_what_is_damaged_is_told_to_its_sender_and_kept(
     assert "checksum" in told["text"]
     with psycopg.connect(database) as conn:
         assert keep.counts(conn).by_state[State.REJECTED] == 1
+
+
+def test_files_of_a_watched_folder_are_taken(tmp_path: Path, database: str) -> None:
+    cart = SETTINGS.sources["carts"].model_copy(
+        update={"folder": Folder(path=tmp_path, settle_seconds=0)}
+    )
+    hub = SETTINGS.model_copy(update={"sources": {"carts": cart}})
+    for number, raw in enumerate(RAWS):
+        (tmp_path / f"{number}.ecg").write_bytes(raw)
+    (tmp_path / "broken.scp").write_bytes(RAWS[-1][:-9])
+    (duty,) = polling.duties(hub, "carts")
+    for _ in range(2):
+        assert polling.once("carts", duty.turn, database) == ""
+    assert len(list((tmp_path / "done").iterdir())) == 3
+    assert "send it whole" in (tmp_path / "failed" / "broken.scp.findings.txt").read_text(
+        "utf-8"
+    )
+
+
+def test_a_recording_takes_a_quarter_of_its_text(database: str, carts: httpx.Client) -> None:
+    """Twelve leads of ten seconds at 1000 a second: 240 kB as DICOM, 430 kB as FHIR."""
+    post(carts, Path(str(get_testdata_file("waveform_ecg.dcm", download=False))).read_bytes())
+    worked(database)
+    with psycopg.connect(database) as conn:
+        [(stored,)] = conn.execute("select max(octet_length(body)) from resource").fetchall()
+    assert 50_000 < stored < 120_000
 
 
 def found(database: str, **asked: str) -> int:
