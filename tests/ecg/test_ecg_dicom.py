@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pydicom
@@ -32,6 +34,7 @@ from pydicom.uid import (
 
 from adapters.ecg import ADAPTER
 from healthhub.adapter_api import BadMessage
+from healthhub.adapter_api.record import Branch
 from healthhub.convert.samples import SampleSource
 
 PUBLIC = Path(str(get_testdata_file("waveform_ecg.dcm", download=False)))
@@ -90,7 +93,7 @@ def test_chinese_names_are_read_in_the_charset_of_the_file_or_the_source(charset
             b"\x08\x00\x05\x00CS\x08\x00GB18030 ", b"\x08\x00\x05\x00CS\x08\x00        "
         )
         feed = SampleSource("national/ecg", charset="gb18030")
-    tree = ADAPTER.read(raw, feed).segments[0]
+    tree = cast(Branch, ADAPTER.read(raw, feed).segments[0])
     name = tree.below(_number("patient/name"))[0]
     assert name.fields[_number(".")] == "陈 望舒"
     assert [s.fields[_number(".")] for s in tree.below(_number("statement"))] == [
@@ -120,11 +123,11 @@ def test_a_file_without_explicit_types_is_read() -> None:
 
 def test_the_other_order_of_bytes_is_read() -> None:
     raw = write([group(ONE)], charset="ISO_IR 192")
-    made = pydicom.dcmread(pydicom.filebase.DicomBytesIO(raw))
+    made = pydicom.dcmread(BytesIO(raw))
     data = np.frombuffer(made.WaveformSequence[0].WaveformData, "<i2").astype(">i2").tobytes()
     made.WaveformSequence[0].WaveformData = data
     made.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-    swapped = pydicom.filebase.DicomBytesIO()
+    swapped = BytesIO()
     pydicom.dcmwrite(swapped, made, little_endian=False, implicit_vr=False, force_encoding=True)
     found = leads(swapped.getvalue())
     assert found["MDC_ECG_ELEC_POTL_I"]["data"] == "1 -2 3 -4 5"
