@@ -51,6 +51,8 @@ VIEWS = {
 }
 _ROUTES = {"口服": "1", "皮下注射": "401", "静脉滴注": "405", "吸入": "5"}
 _BAD_TIME = "2025-02-30 10:15:00"
+_LOST = "锟斤拷锟斤拷"
+"""What a text becomes on its way through a warehouse that takes UTF-8 for GBK."""
 
 
 def source_time(at: Moment) -> str:
@@ -107,7 +109,7 @@ class HospitalBViews(System):
         whole = {"yljgdm": "Y20S", **cells, "gxrq": source_time(at)}
         whole.setdefault("isdelete", "0")
         key = "|".join(str(whole[name]) for name in VIEWS[view].key)
-        return self.row(view, at, whole, key, person, planted, detail)
+        return self.row(view, at, whole, key, person, planted, detail if planted else "")
 
     def _patient(self, person: Person, chart: Chart, at: Moment) -> Sent:
         resident = chart.resident
@@ -151,7 +153,10 @@ class HospitalBViews(System):
             "zrysxm": spaced(visit.doctor.name),
             "zs": visit.complaint,
         }
-        yield self._row("V_VISIT", visit.start + MINUTE, opened, person)
+        lost = ""
+        if not person.named and person.dice.chance(BY_HAND.wrong_charset):
+            opened["zs"], lost = _LOST, "wrong-charset"
+        yield self._row("V_VISIT", visit.start + MINUTE, opened, person, lost, "VIS-zs")
         if stay:
             closed = opened | {"cyrqsj": newer_time(visit.end), "lyfsdm": "1"}
             yield self._row("V_VISIT", visit.end, closed, person)

@@ -58,6 +58,7 @@ BY_HAND = Rates(
     correction_first=0.0,
     wrong_patient=0.03,
     resend_same=0.02,
+    wrong_charset=0.02,
 )
 """Where people type more and machines check less."""
 
