@@ -19,6 +19,7 @@ SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _XSI = 'xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _KINDS = {"I": ("3", "住院"), "E": ("2", "急诊")}
 _ROUTES = {"口服": "1", "皮下注射": "401", "静脉滴注": "405", "吸入": "5"}
+_OWN_CODES = {"glu": "FPG"}
 _BAD_TIME = "20250230101500"
 
 
@@ -167,7 +168,8 @@ def results(form: ReportForm, sex: str) -> str:
         item = result.item
         low, high = item.range(sex)
         reference = f"{low}-{high}" if item.digits >= 0 else item.expected
-        code = f"NEW{item.key.upper()}" if form.unknown_item == n else item.key.upper()
+        own = _OWN_CODES.get(item.key, item.key.upper())
+        code = f"NEW{own}" if form.unknown_item == n else own
         rows += (
             f"<row><itemId>{code}</itemId><itemNam>{escape(item.name)}</itemNam>"
             f"<itemResult>{escape(result.value)}</itemResult><value>{escape(reference)}</value>"

@@ -77,6 +77,7 @@ def settings(place: Place | None = None) -> dict[str, Any]:
         sources[system.source] = about.source_table()
         if place is not None:
             sources[system.source] |= system.channel.settings(system.source, place)
+            sources[system.source]["alarms"] = {"silent_minutes": system.silent_minutes}
     if place is not None:
         sources["partner"]["token_sha256"] = digest(place.tokens["partner"])
     return {"institutions": institutions, "sources": sources}

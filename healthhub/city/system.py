@@ -95,6 +95,8 @@ class System(ABC):
 
     about: ClassVar[About]
     channel: ClassVar[Channel]
+    silent_minutes: ClassVar[float] = 12 * 60
+    """Silence after which a demonstration's hub gives an alarm."""
 
     @property
     def source(self) -> str:

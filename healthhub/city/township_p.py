@@ -290,6 +290,7 @@ class TownshipQ(TownshipP):
         charset="gb18030",
     )
     custom = Custom(share=0.1, yearly=0.9)
+    silent_minutes = 2
 
     def history(self, person: Person) -> Iterator[Sent]:
         """As at P, of fewer; the named residents live elsewhere."""

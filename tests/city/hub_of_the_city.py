@@ -39,6 +39,7 @@ class Hub:
         tables = city.settings(place)
         for source in tables["sources"].values():
             source.get("folder", {})["settle_seconds"] = 0
+            source["alarms"] = {"silent_minutes": 24 * 60}
         self.settings = Settings.model_validate({**tables, "database_url": dsn})
         self.dsn = dsn
         self.converters = converters_of(self.settings)

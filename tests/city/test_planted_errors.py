@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from hub_of_the_city import Hub, messages_of, stored
 from psycopg.conninfo import make_conninfo
 
-from healthhub import city, keep
+from healthhub import city, clock, keep
 from healthhub.city import moments
 from healthhub.city.journal import PersonTruth
 from healthhub.city.sent import Sent
@@ -22,6 +23,7 @@ from healthhub.city.sheets import DIASTOLIC, SYSTOLIC
 from healthhub.city.systems import SYSTEMS
 from healthhub.model.message import State
 from healthhub.terms.forms import half
+from healthhub.watch.looking import Looker
 
 WAYS = {s.source: type(s.channel).__name__.lower() for s in SYSTEMS}
 EVERYWHERE = ("unknown-code", "bad-time", "corrected", "wrong-patient", "wrong-charset")
@@ -231,7 +233,12 @@ def taken(
         dsn = make_conninfo(server_dsn, dbname=name)
         sent, bearers = chosen()
         hub = Hub(dsn, tmp_path_factory.mktemp("city"))
-        hub.take(sent)
+        silent = {s.source for s in SYSTEMS if s.silent_since(city.UNTIL) is not None}
+        with pytest.MonkeyPatch.context() as days:
+            earlier = clock.now() - timedelta(days=2)
+            days.setattr(clock, "now", lambda: earlier)
+            hub.take([each for each in sent if each.source in silent])
+        hub.take([each for each in sent if each.source not in silent])
         with psycopg.connect(dsn, autocommit=True) as conn:
             yield Taken(hub, conn, sent, bearers)
         hub.close()
@@ -247,6 +254,12 @@ def test_every_error_planted_is_found(taken: Taken) -> None:
             missed.append((each.source, each.planted, each.control))
     assert missed == []
     assert {(w, kind) for w, all_ in PLANTED.items() for kind in all_} - set(planted) == set()
+
+
+def test_the_feed_that_went_silent_gives_the_alarm_and_no_other_does(taken: Taken) -> None:
+    silent = [s.source for s in SYSTEMS if s.silent_since(city.UNTIL) is not None]
+    found = Looker(taken.hub.settings).look(taken.conn, clock.now())
+    assert [t.source for t in found if t.rule == "silent"] == silent == ["township-q"]
 
 
 def test_nothing_that_can_be_read_is_left_lying(taken: Taken) -> None:

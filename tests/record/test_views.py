@@ -37,8 +37,9 @@ def test_one_diagnosis_of_two_institutions_is_one_problem_with_first_and_last(
     chart = Chart()
     hypertension = ("http://hl7.org/fhir/sid/icd-10", "I10.x04", "高血压病2级")
     condition(chart, "a-his", "2024-02-01", cc("高血压病2级", hypertension))
+    national = ("urn:oid:2.16.156.10011.2.3.3.11", "I10.x04", "高血压")
     condition(chart, "b-his", "2026-05-01", cc("高血压", hypertension))
-    condition(chart, "b-his", "2025-05-01", cc("高血压", hypertension))
+    condition(chart, "b-his", "2025-05-01", cc("高血压", national))
     (problem,) = problems(chart.bodies, named)
     assert problem.first is not None
     assert problem.last is not None

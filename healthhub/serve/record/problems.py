@@ -13,6 +13,8 @@ from healthhub.serve.record.reading import Concept, Moment, codes, concept, firs
 OVER = frozenset({"inactive", "remission", "resolved"})
 UNSURE = frozenset({"unconfirmed", "provisional", "differential"})
 DISCARDED = frozenset({"refuted", "entered-in-error"})
+ICD10 = re.compile(r"icd-10|^urn:oid:2\.16\.156\.10011\.2\.3\.3\.11\b")
+"""Systems of ICD-10: HL7's, and that of GB/T 14396 with its editions."""
 EXAMINED = re.compile(r"Z(0\d|1[0-3])")
 """ICD-10 Z00 to Z13: why somebody came to be examined, which is no illness; the visit tells it."""
 LASTING_DAYS = 90
@@ -66,7 +68,7 @@ def problems(conditions: Sequence[Body], sources: Sources) -> tuple[Problem, ...
 
 def icd10(name: Concept) -> str:
     """The ICD-10 code of a concept in any of its national editions, or ""."""
-    return next((c.code for c in name.codings if "icd-10" in c.system.lower()), "")
+    return next((c.code for c in name.codings if ICD10.search(c.system.lower())), "")
 
 
 def _key(name: Concept) -> str:

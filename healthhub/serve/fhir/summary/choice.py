@@ -45,6 +45,8 @@ NONE_KNOWN = frozenset(
 NONE_WORDS = frozenset(
     {"无", "无过敏", "无过敏史", "否认过敏史", "无药物过敏史", "否认药物过敏史", "无已知过敏"}
 )
+ICD10 = re.compile(r"icd-10|^urn:oid:2\.16\.156\.10011\.2\.3\.3\.11\b")
+"""Systems of ICD-10: HL7's, and that of GB/T 14396 with its editions."""
 EXAMINED = re.compile(r"Z(0\d|1[0-3])")
 _UNTRUE = frozenset({"entered-in-error", "refuted"})
 _ENDED = frozenset({"inactive", "remission", "resolved"})
@@ -196,7 +198,7 @@ def _conditions(bodies: list[Body], now: datetime) -> tuple[list[Body], list[Bod
 def _is_examination(body: Body) -> bool:
     """Whether a diagnosis is why somebody came to be examined (ICD-10 Z00 to Z13)."""
     return any(
-        "icd-10" in str(one.get("system")).lower() and EXAMINED.match(str(one.get("code")))
+        ICD10.search(str(one.get("system")).lower()) and EXAMINED.match(str(one.get("code")))
         for one in codings(body.get("code"))
     )
 
