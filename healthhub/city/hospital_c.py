@@ -159,10 +159,9 @@ def _disturbed(sent: Sequence[Sent], person: Person) -> Iterator[Sent]:
             yield each
             yield replace(each, at=each.at + 20 * MINUTE, planted="resend-same")
         elif throw < PLATFORM.resend_same + PLATFORM.wrong_charset:
-            text = each.raw.decode("utf-8")
-            yield replace(
-                each, raw=text.encode("gbk"), planted="wrong-charset", detail="encoding"
-            )
+            other = each.raw.decode("utf-8").encode("gbk")
+            planted = "" if other == each.raw else "wrong-charset"  # all of it may be ASCII
+            yield replace(each, raw=other, planted=planted, detail=planted and "encoding")
         elif throw < PLATFORM.resend_same + PLATFORM.wrong_charset + PLATFORM.garbage:
             half = each.raw[: len(each.raw) // 2]
             yield Sent(

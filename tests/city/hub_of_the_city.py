@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from healthhub.pipeline import process
 from healthhub.receive.folder import Watch
 from healthhub.receive.intake import Intake
 from healthhub.receive.poll import Poller
-from healthhub.receive.tables import connected, taker
+from healthhub.receive.tables import Taker, connected, taker
 from healthhub.settings import Settings
 from healthhub.store import query, reads
 from healthhub.worker import converters_of
@@ -47,10 +48,11 @@ class Hub:
             s.source: made for s in SYSTEMS if (made := writer(s.channel, s.source, place))
         }
         self._turns: dict[str, Any] = {}
+        self._takers: dict[str, Taker] = {}
         self._pollers: list[Poller] = []
         for name in self.writers:
             source = self.settings.sources[name]
-            taking = taker(self.settings, name)
+            taking = self._takers[name] = taker(self.settings, name)
             if source.folder is not None:
                 self._turns[name] = Watch(source.folder, taking).look
             elif source.database is not None:
@@ -83,6 +85,19 @@ class Hub:
         if isinstance(self.writers[name], FolderWriter):
             self._turns[name](conn)  # a file is complete once it has not changed since a look
 
+    def control_of(self, sent: Sent) -> str:
+        """The control of the message that a row stands in: its table and key, or its parent's."""
+        tables = self._takers[sent.source].cutter.columns
+        columns = next(
+            c
+            for name, c in tables.items()
+            if name == sent.kind or any(fnmatch(sent.kind, s) for s in c.table.sources)
+        )
+        cells = {columns.column(h): text for h, text in orjson.loads(sent.raw).items()}
+        table = columns.table
+        name, key = (table.of, table.on) if table.of else (table.name, table.key)
+        return "|".join((name, *(str(cells[column]) for column in key)))
+
     async def _posted(self, messages: Sequence[Sent]) -> None:
         async with Keeper(self.dsn) as keeper:
             intake = Intake(keeper)
@@ -97,29 +112,13 @@ class Hub:
                 await promise.answer()
 
 
-NAMES = {
-    "PER": ("PER", "empiId"),
-    "VST": ("VST", "JZXH"),
-    "DRG": ("DRG", "CFSB", "YPXH"),
-    "ITM": ("ITM", "报告号"),
-    "HTN": ("HTN", "随访编号"),
-    "V_PATIENT": ("PAT", "patid"),
-    "V_VISIT": ("VIS", "jzlsh"),
-    "V_LAB_REPORT": ("LAB", "jybgdbh"),
-    "V_LAB_RESULT": ("LAB", "jybgdbh"),
-}
-"""The table of the mapping, and the columns of its key, by file or view."""
-
-
-def messages_of(conn: psycopg.Connection, sent: Sent) -> list[int]:
+def messages_of(conn: psycopg.Connection, hub: Hub, sent: Sent) -> list[int]:
     """The messages that the hub has kept of what was sent, by what it is known by: its very
     bytes, the name of its file, or the key of its row."""
     if sent.kind == FILE:
         clause, wanted = "via like %s", f"% {sent.control}%"
-    elif sent.kind in NAMES:
-        cells = orjson.loads(sent.raw)
-        table, *columns = NAMES[sent.kind]
-        clause, wanted = "control = %s", "|".join((table, *(cells[c] for c in columns)))
+    elif sent.source in hub.writers:
+        clause, wanted = "control = %s", hub.control_of(sent)
     else:
         clause, wanted = "digest = %s", raw.digest(sent.source, sent.raw)
     found = conn.execute(

@@ -35,6 +35,8 @@ PLANTED = {
     "views": (*EVERYWHERE, "resend-renumbered"),
 }  # fmt: skip
 """What must be planted on each kind of channel."""
+BULKY = {"insurance-settlement", "drug-distribution", "blood-station", "emergency-120"}
+"""Of these only what is planted is sent here: they have tests of their own."""
 Place = tuple[str, str]
 
 
@@ -65,7 +67,12 @@ def chosen() -> tuple[list[Sent], dict[str, str]]:
     bearers = {
         number: truth.resident.person for truth in people for _, number, _ in truth.numbers
     }
-    return [s for s in everything if family(s) in families or not family(s)], bearers
+    return [
+        s
+        for s in everything
+        if s.planted or s.source not in BULKY
+        if family(s) in families or not family(s)
+    ], bearers
 
 
 def family(sent: Sent) -> str:
@@ -84,17 +91,17 @@ class Taken:
         self.resources = stored(conn)
 
     def codes(self, sent: Sent) -> set[str]:
-        ids = messages_of(self.conn, sent)
+        ids = messages_of(self.conn, self.hub, sent)
         return {f.code for each in keep.findings(self.conn, ids).values() for f in each}
 
     def states(self, sent: Sent) -> list[str]:
-        ids = messages_of(self.conn, sent)
+        ids = messages_of(self.conn, self.hub, sent)
         found = self.conn.execute("select state from message_state where id = any(%s)", (ids,))
         return [state for (state,) in found]
 
     def drafts(self, sent: Sent) -> list[dict[str, Any]]:
         """What the last message that holds it says, as the converter reads it."""
-        last = messages_of(self.conn, sent)[-1]
+        last = messages_of(self.conn, self.hub, sent)[-1]
         raw = keep.get(self.conn, last).raw
         done = self.hub.converters[sent.source].convert(last, raw, moments.aware(sent.at))
         return [draft.body for draft in done.drafts]
@@ -141,7 +148,7 @@ class Taken:
 
     def repeated(self, sent: Sent) -> bool:
         """Kept once. Bytes that came again are counted; a row that came again is no message."""
-        [id_] = messages_of(self.conn, sent)
+        [id_] = messages_of(self.conn, self.hub, sent)
         if way(sent) == "folder":
             return True
         times = self.conn.execute(
@@ -292,4 +299,4 @@ def test_the_named_resident_is_one_person_of_all_houses(taken: Taken) -> None:
         for id_ in own
     }
     houses = ("hospital-a", "hospital-b-views", "hospital-b", "hospital-c", "township-p")
-    assert {next(h for h in houses if o.startswith(h)) for o in origins} == set(houses)
+    assert {next((h for h in houses if o.startswith(h)), "") for o in origins} >= set(houses)
