@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,7 +12,7 @@ import orjson
 import psycopg
 import pytest
 from hub_of_the_city import Hub, messages_of, stored
-from psycopg.conninfo import make_conninfo
+from serving import copied
 
 from healthhub import city, clock, keep
 from healthhub.city import moments
@@ -234,10 +233,7 @@ def taken(
     server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Taken]:
     """The chosen families' messages in a hub: one for all tests here."""
-    name = f"test_{os.getpid()}_city"
-    with psycopg.connect(server_dsn, autocommit=True) as server:
-        server.execute(f"create database {name} template {template} strategy file_copy")
-        dsn = make_conninfo(server_dsn, dbname=name)
+    with copied(server_dsn, template) as dsn:
         sent, bearers = chosen()
         hub = Hub(dsn, tmp_path_factory.mktemp("city"))
         silent = {s.source for s in SYSTEMS if s.silent_since(city.UNTIL) is not None}
@@ -249,7 +245,6 @@ def taken(
         with psycopg.connect(dsn, autocommit=True) as conn:
             yield Taken(hub, conn, sent, bearers)
         hub.close()
-        server.execute(f"drop database {name} with (force)")
 
 
 def test_every_error_planted_is_found(taken: Taken) -> None:
