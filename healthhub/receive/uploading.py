@@ -23,8 +23,9 @@ from healthhub.errors import HubError, TryAgain
 from healthhub.keep import Keeper, rows, uploads
 from healthhub.mapping.library import Library
 from healthhub.receive import files
+from healthhub.receive.advice import bilingual
 from healthhub.receive.intake import unreadable
-from healthhub.receive.tables import BATCH, Taker
+from healthhub.receive.tables import BATCH, REQUIRED, Taker
 from healthhub.receive.unpacking import unpacked
 from healthhub.settings import Settings
 
@@ -77,7 +78,7 @@ class Uploads:
                 try:
                     self._check_file(conn, path, shown, converter, told)
                 except BadMessage as error:
-                    _refuse(told, f"{shown} {error.place}", error.message)
+                    _refuse(told, f"{shown} {error.place}", bilingual(error.message, ""))
         return told
 
     def _check_file(
@@ -90,7 +91,7 @@ class Uploads:
                 told.known += rows.unchanged(conn, self._name, self._taker.versions(good))
                 for each in batch:
                     if isinstance(each, Refused):
-                        _refuse(told, each.place, each.reason)
+                        _refuse(told, each.place, bilingual(each.reason, REQUIRED))
                     else:
                         raw = self._taker.cutter.revised(each, 1, None, back=False)
                         self._look(each.head.table, raw, converter, told)

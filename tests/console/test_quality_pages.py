@@ -17,8 +17,10 @@ from healthhub.keep.scores import Score, scores, worst
 from healthhub.model.finding import Finding
 from healthhub.serve.console import bars
 from healthhub.serve.console.sources import percent
+from healthhub.settings import PACKAGE_ROOT
 from tests.console.conftest import take
 from tests.console.test_console_pages import numbers, row
+from tests.console.test_finding_words import codes
 from tests.receive.test_mllp_listener import message
 
 
@@ -114,6 +116,21 @@ def test_pages_are_whole_in_both_languages(
     for address in ("/console/quality", "/console/sources/his", "/console/sources/%3F"):
         found = admin.get(f"{address}?lang={language}&window=30d")
         assert found.status_code == (404 if "%3F" in address else 200)
+
+
+def test_the_manual_says_of_each_finding_what_it_counts_against(
+    conn: psycopg.Connection,
+) -> None:
+    page = (PACKAGE_ROOT / "docs" / "operations.md").read_text("utf-8")
+    flaws = dict(
+        conn.execute(
+            "select code, finding_flaw(code, 'warning') from unnest(%s::text[]) as code",
+            (sorted(codes()),),
+        ).fetchall()
+    )
+    for flaw in ("completeness", "consistency"):
+        (line,) = re.findall(rf"^\| {flaw} \| findings (.*) \|$", page, re.MULTILINE)
+        assert set(re.findall(r"`([a-z-]+)`", line)) == {c for c in flaws if flaws[c] == flaw}
 
 
 def test_a_share_is_never_rounded_to_all_or_nothing() -> None:

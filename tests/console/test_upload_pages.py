@@ -95,6 +95,7 @@ def test_a_file_is_checked_without_keeping_anything_then_taken_once(
     assert told(page, "其中没有新内容") == "1", "a deregistered resident nobody knew"
     assert told(page, "种类") == "PER 3"
     assert "Patient.birthDate" in page
+    assert "Widowed W" in page, "a coded value as words, not as a structure"
     assert "日期有误" in page
     assert keep.counts(conn).total == 0, "a check keeps no message"
     upload = number(page)
@@ -115,6 +116,7 @@ def test_what_cannot_be_taken_is_named_by_row_and_column_before_it_is_sent(
     page = send(admin, ROWS.replace(b"E000000000000000000000000000P002", b"")).text
     assert told(page, "不能接收") == "1"
     assert re.search(r"个人档案.csv row 5.*empiId", page, re.DOTALL)
+    assert re.search(r"<td>[^<]*[\u4e00-\u9fff]+[^<]* / column empiId is empty", page)
     page = send(admin, "甲,乙,丙\n1,2,3\n".encode()).text
     assert "没有可接收的内容" in page
     assert "/take" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from healthhub.access import policy
 from healthhub.access.actor import Actor, Purpose
@@ -15,9 +16,24 @@ PAGES = Pages(
     filters={
         "local": lambda at: at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S"),
         "thousands": "{:,}".format,
+        "brief": lambda value: brief(value),
     },
 )
 WHY = Purpose.HOPERAT
+
+
+def brief(value: object) -> str:
+    """An element's value as people read it: of a coded one its words and codes."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(brief, cast("list[object]", value))))
+    if not isinstance(value, dict):
+        return str(value)
+    said = cast("dict[str, object]", value)
+    if "coding" in said:
+        return brief(said["coding"])
+    if "code" in said and "value" not in said:
+        return " ".join(str(said[k]) for k in ("display", "code") if k in said)
+    return " ".join(filter(None, (brief(each) for each in said.values())))
 
 
 def viewer(who: Actor) -> Viewer:
