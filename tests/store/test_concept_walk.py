@@ -311,3 +311,39 @@ def test_a_rolled_back_concept_is_entered_again(database: str) -> None:
         write(writer, [body])
         writer.commit()
         assert found(writer) == 1
+
+
+DEEP = [
+    ([("code", "2345-7")], "Index Cond: ((concept = c.concept) AND (CASE"),
+    ([("status", "final"), ("_sort", "-date")], "at_end <="),
+    ([("status", "final"), ("_sort", "-_lastUpdated")], "updated <="),
+]
+
+
+@pytest.mark.parametrize(("params", "start"), DEEP, ids=["code", "date", "updated"])
+def test_a_deep_page_begins_at_its_place_in_the_index(
+    connection: psycopg.Connection, params: Params, start: str
+) -> None:
+    dated = [
+        {"code": GLUCOSE, "effectiveDateTime": f"2026-01-{day:02}"} for day in range(1, 20)
+    ]
+    write(connection, dated)
+    connection.execute("set local enable_seqscan = off")
+    connection.execute("set local enable_bitmapscan = off")
+    asked: list[query.Query[Any]] = []
+    run = query.fetch
+
+    def noting(connection: Any, wanted: Any) -> Any:
+        asked.append(wanted)
+        return run(connection, wanted)
+
+    first = search.run(connection, "Observation", [*params, ("_count", "5")])
+    with mock.patch.object(query, "fetch", noting):
+        search.run(
+            connection, "Observation", [*params, ("_count", "5"), ("_cursor", first.next or "")]
+        )
+    with connection.cursor() as cursor:
+        sql = f"explain {asked[-1].sql}"
+        plan = "\n".join(row[0] for row in cursor.execute(sql, asked[-1].params))  # type: ignore[arg-type]
+    conditions = [line for line in plan.splitlines() if "Index Cond" in line]
+    assert any(start in line for line in conditions), plan
