@@ -14,7 +14,7 @@ from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
 from healthhub import identify, keep
-from healthhub.access import everything, finding_people, looks, matching, seal
+from healthhub.access import everything, finding_people, kept, looks, matching, seal
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event, together
 from healthhub.access.policy import Action, permits, require
@@ -181,6 +181,14 @@ class Door:
                 return list((await search.arun(connection, "ImagingStudy", params)).matches)
 
         return await self._answer(event, work, of_all)
+
+    async def keep(self, who: Actor, place: str, params: Sequence[tuple[str, str]]) -> str:
+        """Keep a search that is not to stand in an address; the token that stands for it."""
+        return await self._lanes.fetch(kept.keep(who, place, params))
+
+    async def kept(self, who: Actor, place: str, token: str) -> list[tuple[str, str]]:
+        """The search that was kept for this actor; Gone after an hour."""
+        return await self._lanes.fetch(kept.kept(who, place, token))
 
     async def everything(
         self,

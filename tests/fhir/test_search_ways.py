@@ -105,6 +105,40 @@ def test_what_is_no_way_is_told(ward: httpx.Client, path: str, status: int) -> N
     assert answer.json()["resourceType"] == "OperationOutcome"
 
 
+def links(answer: httpx.Response) -> dict[str, str]:
+    """The addresses of a page and the next, within this hub."""
+    return {
+        link["relation"]: "/fhir" + link["url"].split("/fhir", 1)[1]
+        for link in answer.json()["link"]
+    }
+
+
+def test_the_addresses_of_a_form_s_pages_hold_none_of_its_values(ward: httpx.Client) -> None:
+    form = {"patient": "p", "code": "http://loinc.org|2345-7", "_count": "2", "_sort": "_id"}
+    first = ward.post("/fhir/Observation/_search", data=form)
+    for url in links(first).values():
+        assert "2345" not in url
+        assert "patient" not in url
+    assert found(first) == "o0 o1"
+    assert found(ward.get(links(first)["self"])) == "o0 o1"
+    second = ward.get(links(first)["next"])
+    assert found(second) == "o2"
+    assert list(links(second)) == ["self"]
+    assert "2345" not in links(second)["self"]
+    assert found(ward.get(links(second)["self"])) == "o2"
+
+
+def test_a_kept_page_is_its_actors_alone_its_places_alone_and_ends(ward: httpx.Client) -> None:
+    first = ward.post("/fhir/Observation/_search", data={"patient": "p", "_count": "1"})
+    url = links(first)["self"]
+    assert ward.get(url.replace("/Observation?", "/Encounter?")).status_code == 410
+    assert ward.get(f"{url}&code=2345-7").status_code == 400
+    answer = ward.get("/fhir/Observation?_page=nothing")
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (410, ["_page"])
+    long = ward.post("/fhir/Observation/_search", data={"code": "x" * 70_000})
+    assert long.status_code == 413
+
+
 def test_forms_search_within_and_over_all(ward: httpx.Client) -> None:
     within = ward.post("/fhir/Patient/p/Observation/_search", data={"status": "preliminary"})
     over = ward.post("/fhir/_search", data={"_type": "Patient"})

@@ -14,12 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from healthhub.access import holdings
-from healthhub.errors import InvalidRequest, NotFound, UnsupportedMedia
+from healthhub.errors import InvalidRequest, NotFound, TooLarge, UnsupportedMedia
 from healthhub.serve.fhir import answer
 from healthhub.serve.fhir.asked import FORM, Asked, asked, form_of, id_of, type_of
 from healthhub.serve.fhir.part import PARTS, part_of
 
 CURSOR = "_cursor"
+PAGE = "_page"
+"""Stands for the parameters of a search that came in a body."""
+MOST_FORM = 1 << 16
 COUNT = ("_summary", "count")
 """Asks for the number of matches alone."""
 _FORM_MEDIA = "application/x-www-form-urlencoded"
@@ -29,14 +32,23 @@ Params = Sequence[tuple[str, str]]
 async def search(request: Request) -> Response:
     """A page of matches with what _include adds."""
     ask = await asked(request, free=True)
-    return await _found(request, ask, ask.params, ask.pretty)
+    token = ask.one(PAGE)
+    if token is None:
+        return await _found(request, ask, ask.params, ask.pretty)
+    if others := [name for name, _ in ask.params if name not in (PAGE, *FORM)]:
+        raise InvalidRequest("nothing is added to a page's address", expression=others[0][:64])
+    params = await ask.door.kept(ask.who, _where(request)[1], token)
+    return await _found(request, ask, params, ask.pretty, kept=True)
 
 
 async def search_by_post(request: Request) -> Response:
-    """The same with parameters in the body (and in the address), out of the address bar."""
+    """The same with parameters in the body (and in the address). The addresses of its pages hold
+    none of them, and are good for its sender alone, for an hour."""
     ask = await asked(request, free=True)
     media = request.headers.get("content-type", _FORM_MEDIA).partition(";")[0].strip().lower()
     raw = await request.body()
+    if len(raw) > MOST_FORM:
+        raise TooLarge(f"a search takes at most {MOST_FORM} bytes; ask for less at a time")
     if media != _FORM_MEDIA and raw:
         raise UnsupportedMedia(f"send the parameters as Content-Type: {_FORM_MEDIA}")
     try:
@@ -46,12 +58,14 @@ async def search_by_post(request: Request) -> Response:
     except ValueError:
         raise InvalidRequest("the form is not UTF-8, or has over 1000 fields") from None
     params = (*ask.params, *sent)
-    return await _found(
-        request, ask, params, form_of(params, request.headers.get("accept", ""))
-    )
+    pretty = form_of(params, request.headers.get("accept", ""))
+    return await _found(request, ask, params, pretty, kept=True)
 
 
-async def _found(request: Request, ask: Asked, params: Params, pretty: bool) -> Response:
+async def _found(
+    request: Request, ask: Asked, params: Params, pretty: bool, *, kept: bool = False
+) -> Response:
+    """``kept``: the addresses of the answer hold a token for the parameters."""
     type_, place, within = _where(request)
     part = part_of([pair for pair in params if pair != COUNT])
     wanted = [
@@ -70,10 +84,16 @@ async def _found(request: Request, ask: Asked, params: Params, pretty: bool) -> 
     if left_out:
         entries.append(_outcome(left_out))
     used = [(name, value) for name, value in params if name not in left_out]
-    kept = [(name, value) for name, value in used if name != CURSOR]
-    links = [("self", _url(ask.base, place, used))]
+    named = {"self": used}
     if page.next is not None:
-        links.append(("next", _url(ask.base, place, [*kept, (CURSOR, page.next)])))
+        here = [(name, value) for name, value in used if name != CURSOR]
+        named["next"] = [*here, (CURSOR, page.next)]
+    if kept:
+        named = {
+            name: [(PAGE, await ask.door.keep(ask.who, place, one))]
+            for name, one in named.items()
+        }
+    links = [(name, _url(ask.base, place, one)) for name, one in named.items()]
     body = answer.bundle("searchset", entries, links, page.total)
     made = answer.of_json(ask, answer.indented(body) if pretty and not ask.pretty else body)
     made.headers["cache-control"] = "private, no-store"
