@@ -17,18 +17,23 @@ import psycopg
 from healthhub import clock, keep
 from healthhub.convert import Converter
 from healthhub.errors import HubError
+from healthhub.gaps.rederivation import Rederivation
 from healthhub.keep import raw
 from healthhub.mapping.library import Library
 from healthhub.model.message import Message
 from healthhub.model.resource import Converted
 from healthhub.pipeline import Convert, Tally, process
 from healthhub.settings import Settings
+from healthhub.store import writer
 
 log = logging.getLogger(__name__)
 
 REBALANCE_SECONDS = 2.0
 RESCAN_SECONDS = 2.0
 """How long a replay or a retry may wait behind a long backlog."""
+MAPS_SECONDS = 0.5
+"""How often a worker asks whether somebody has mapped a code."""
+DERIVE_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 """Poll while nothing wakes the worker."""
 TALLY_SECONDS = 10.0
@@ -115,6 +120,9 @@ class Worker:
         self._conn = conn
         self._at_hand = at_hand
         at_hand.open(conn)
+        self._plain = converters
+        self._maps, self._asked = 0, -1e9
+        self._rederivation, self._derived = Rederivation(), -1e9
         self._converters = converters
         self._settings = settings
         self._lanes = keep.Lanes(conn)
@@ -177,8 +185,28 @@ class Worker:
             batch += older
         return sorted(batch, key=lambda message: message.id)
 
+    def _follow_maps(self) -> None:
+        """Take over what people have mapped meanwhile. Between batches: a message sees one
+        version, and whoever was converted with an older one is derived again."""
+        if keep.code_maps.newest(self._conn) == self._maps:
+            return
+        overlay = keep.code_maps.overlay(self._conn)
+        self._converters = {
+            name: each.overlaid(overlay) if isinstance(each, Converter) else each
+            for name, each in self._plain.items()
+        }
+        writer.forget(self._conn)
+        self._maps = overlay.number
+        log.info("worker maps version=%d entries=%d", overlay.number, len(overlay.entries))
+
     def _keep_house(self) -> None:
         now = time.monotonic()
+        if now - self._asked > MAPS_SECONDS:
+            self._follow_maps()
+            self._asked = now
+        if now - self._derived > DERIVE_SECONDS:
+            self._rederivation.turn(self._conn, self._converters, self._maps)
+            self._derived = now
         if now - self._rebalanced > REBALANCE_SECONDS:
             self._at_hand.look(self._conn)
             self._lanes.rebalance()

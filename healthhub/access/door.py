@@ -25,6 +25,7 @@ from healthhub.access.veil import veiled
 from healthhub.access.whose import of_all, of_one, of_page
 from healthhub.errors import HubError, TryAgain
 from healthhub.model import ids
+from healthhub.model.code_maps import Overlay
 from healthhub.model.message import Message
 from healthhub.model.resource import Body, Stored
 from healthhub.store import database, histories, origins, own_parameters, query, reads, search
@@ -308,6 +309,10 @@ class Door:
 
         messages, _ = await self._answer(event, work, lambda result: result[1])
         return messages
+
+    async def code_maps(self) -> Overlay:
+        """What people have mapped beside the mappings; no patient's data, so nobody is asked."""
+        return await self._threads.run(keep.code_maps.overlay)
 
     async def operate(
         self,

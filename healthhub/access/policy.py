@@ -24,6 +24,8 @@ class Action(StrEnum):
     """See a raw message and how it was converted."""
     OPERATE = "operate"
     """See and steer the machinery: states, findings, replays."""
+    MAP = "map"
+    """Say what a source's codes stand for, and take it back."""
     AUDIT = "audit"
     """See who did what."""
     SIGN_IN = "sign-in"
@@ -41,6 +43,7 @@ GRANTS: dict[Role, dict[Action, frozenset[Purpose]]] = {
     },
     Role.ADMIN: {
         Action.OPERATE: _RUN,
+        Action.MAP: _RUN,
         Action.MESSAGE: _RUN,
     },
     Role.AUDITOR: {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -11,10 +12,13 @@ from healthhub.adapter_api import Adapter, find
 from healthhub.adapter_api.record import Place, Record, Row
 from healthhub.convert.explained import Explained
 from healthhub.convert.forms import Forms
+from healthhub.convert.met import described
 from healthhub.errors import Unprocessable
+from healthhub.mapping.definition import Code
 from healthhub.mapping.library import Library
 from healthhub.mapping.run import Context, Run
 from healthhub.mapping.tables import bind, of_tables
+from healthhub.model.code_maps import Overlay
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted, Draft
 
@@ -82,6 +86,21 @@ class Converter:
         """Name and version of the mapping, as explanations state them."""
         return f"{self._compiled.name} {self._compiled.version}"
 
+    def overlaid(self, overlay: Overlay) -> Converter:
+        """The same converter with what people have mapped beside the mapping."""
+        twin = copy.copy(self)
+        twin._compiled = self._compiled.overlaid(overlay)
+        return twin
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its mapping, then what that extends, step by step."""
+        return self._compiled.lineage
+
+    def entry(self, table: str, code: str) -> Code | None:
+        """What the mapping, with its overlay, makes of a code; None: it is unknown."""
+        return self._compiled.entry(table, code)
+
     def convert(self, message_id: int, raw: bytes, received: datetime) -> Converted:
         """What the message says. Raises BadMessage when it cannot be read.
 
@@ -105,7 +124,8 @@ class Converter:
                 run.findings.append(_invalid(draft, error))
             else:
                 drafts.append(draft)
-        return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings))
+        sightings = described(run.sightings.values(), drafts) if run.sightings else ()
+        return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings), sightings)
 
     def _read(self, raw: bytes) -> Record:
         return bind(self._adapter.read(raw, self._source), self._columns)

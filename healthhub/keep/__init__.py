@@ -1,6 +1,6 @@
 """Raw messages: durable, replayable, each in exactly one state."""
 
-from healthhub.keep import figures, scores, tasks, uploads
+from healthhub.keep import code_maps, figures, gaps, scores, tasks, uploads
 from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.at_hand import MOST_DEATHS, AtHand, fatal
 from healthhub.keep.choice import Choice
@@ -19,7 +19,8 @@ from healthhub.keep.messages import (
 )
 from healthhub.keep.overview import Act, SourceCounts, acts, oldest_waiting, sources
 from healthhub.keep.queue import claim, claim_older, finish, newest, park, retry_later
-from healthhub.keep.replay import ignore, matching, replay, turn
+from healthhub.keep.replay import ignore, matching, note, replay, turn
+from healthhub.keep.sightings import sight
 
 __all__ = [
     "APPLICATION",
@@ -37,6 +38,7 @@ __all__ = [
     "akin",
     "claim",
     "claim_older",
+    "code_maps",
     "counts",
     "fatal",
     "figures",
@@ -44,16 +46,19 @@ __all__ = [
     "finding_counts",
     "findings",
     "finish",
+    "gaps",
     "get",
     "ignore",
     "matching",
     "newest",
+    "note",
     "oldest_waiting",
     "park",
     "reject",
     "replay",
     "retry_later",
     "scores",
+    "sight",
     "sources",
     "tasks",
     "turn",

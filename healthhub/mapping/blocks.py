@@ -99,6 +99,7 @@ class Blocks:
         self.generator.each = block.each[0].text if isinstance(block.each, tuple) else ""
         objects.fill(tree(block.rules), "b")
         self.generator.each = ""
+        body.mark = ""  # of what the stamp reads no element is made
         at, authority = self._stamp(block, values)
         timing = (
             self.generator.named_need(block.at)

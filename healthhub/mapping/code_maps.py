@@ -6,20 +6,24 @@ from typing import Any
 
 from healthhub.mapping.definition import Code, CodeTable, Definition
 from healthhub.mapping.library import Library
+from healthhub.mapping.overlay import fill, stamped
+from healthhub.model.code_maps import Overlay
 from healthhub.model.resource import Body
 
 ADDRESS = "https://healthhub.dev/fhir/ConceptMap/"
 
 
-def concept_maps(library: Library) -> dict[str, Body]:
-    """Each table of each mapping by its address; of a dialect only what differs from its base."""
+def concept_maps(library: Library, overlay: Overlay) -> dict[str, Body]:
+    """Each table of each mapping by its address, with what people have mapped; of a dialect
+    only what differs from its base."""
     found: dict[str, Body] = {}
     for name in library.names():
         definition = library.definition(name)
         base = library.definition(definition.extends).codes if definition.extends else {}
+        filled = fill(definition, library.lineage(name), overlay)
         for table in definition.codes.values():
-            if table.entries and base.get(table.name) != table:
-                body = _map(definition, table)
+            if table.name in filled or (table.entries and base.get(table.name) != table):
+                body = _map(definition, filled.get(table.name, table))
                 found[body["url"]] = body
     return found
 
@@ -35,7 +39,7 @@ def _map(definition: Definition, table: CodeTable) -> Body:
         "resourceType": "ConceptMap",
         "id": place[:64],
         "url": ADDRESS + place,
-        "version": definition.version,
+        "version": stamped(definition.version, table),
         "name": place,
         "title": f"{definition.title or definition.name}: {table.name}",
         "status": "active",

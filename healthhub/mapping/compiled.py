@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from healthhub.adapter_api.record import Place, Record
 from healthhub.mapping import trace
-from healthhub.mapping.definition import Block, Definition, applies
+from healthhub.mapping.definition import Block, Code, CodeTable, Definition, applies
+from healthhub.mapping.functions.codes import Lookup
 from healthhub.mapping.generator import Generator
+from healthhub.mapping.overlay import fill, stamped
 from healthhub.mapping.program import Made, Merging, Program, Remarking, go
 from healthhub.mapping.reads import t
 from healthhub.mapping.run import Context, Run
 from healthhub.mapping.trace import TracedRun
 from healthhub.mapping.tree import Grouping, find
+from healthhub.model.code_maps import Overlay
 from healthhub.model.ids import SHARED
 
 
 class Compiled:
-    """One mapping, ready to run."""
+    """One mapping, ready to run. ``lineage``: itself, then what it extends, step by step."""
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition, lineage: Sequence[str] = ()) -> None:
         self.definition = definition
         self.name = definition.name
         self.version = definition.version
         self.adapter = definition.adapter
-        self._code = _Code(definition, traced=False)
+        self.lineage = tuple(lineage) or (definition.name,)
+        self._plain = self._code = _Code(definition, traced=False)
         self._traced: _Code | None = None
+        self._lookups: dict[str, Lookup] = {}
+        self._filled: Mapping[str, CodeTable] = {}
+
+    def overlaid(self, overlay: Overlay) -> Compiled:
+        """The same mapping with what people have mapped beside it. This one stays as it is, so
+        that a message under way never sees two versions.
+
+        An entry fills what the tables lack and never overrides them; one for this mapping wins
+        over one for a mapping that it extends.
+        """
+        filled = fill(self.definition, self.lineage, overlay)
+        twin = copy.copy(self)
+        twin._filled, twin._lookups, twin._traced = filled, {}, None
+        twin.version = stamped(self.definition.version, *filled.values())
+        twin._code = self._plain.with_tables(filled)
+        return twin
+
+    def entry(self, table: str, code: str) -> Code | None:
+        """What the mapping, with its overlay, makes of a code; None: the code is unknown."""
+        found = self._lookups.get(table)
+        if found is None:
+            own = self._filled.get(table) or self.definition.codes.get(table)
+            if own is None:
+                return None
+            found = self._lookups[table] = Lookup(own)
+        return found.find(code)
 
     def run(self, context: Context, record: Record, message: int, received: datetime) -> Run:
         """Convert a record."""
@@ -43,7 +74,7 @@ class Compiled:
     ) -> TracedRun:
         """Convert a record, keeping for each element its rule and the places read."""
         if self._traced is None:
-            self._traced = _Code(self.definition, traced=True)
+            self._traced = _Code(self.definition, traced=True).with_tables(self._filled)
         program = self._traced.program(record.kind)
         log: list[Place] = []
         twin = trace.traced(record, log)
@@ -142,23 +173,45 @@ class _Code:
         for name in definition.names:
             generator.name(name)
         self.source = "\n\n".join(generator.functions.values())
-        scope: dict[str, Any] = {**generator.scope, "SHARED": SHARED}
-        exec(compile(self.source, f"<mapping {definition.name}>", "exec"), scope)  # noqa: S102 - our own output
+        self._plan, self._merging, self._remarking = plan, merges, remarks
+        self._constants: dict[str, Any] = {**generator.scope, "SHARED": SHARED}
+        self._executable = compile(self.source, f"<mapping {definition.name}>", "exec")
+        self._bind(self._constants)
+
+    def with_tables(self, tables: Mapping[str, CodeTable]) -> _Code:
+        """The same code over other code tables; it is not compiled again."""
+        if not tables:
+            return self
+        twin = copy.copy(self)
+        twin._bind(
+            {
+                name: Lookup(tables[held.table.name])
+                if isinstance(held, Lookup) and held.table.name in tables
+                else held
+                for name, held in self._constants.items()
+            }
+        )
+        return twin
+
+    def _bind(self, constants: dict[str, Any]) -> None:
+        scope = dict(constants)
+        exec(self._executable, scope)  # noqa: S102 - our own output
+        definition = self._definition
         self._blocks = [
             Made(
                 block,
                 scope[function] if function else None,
                 tuple((path, scope[name]) for path, name in paths),
             )
-            for block, function, paths in plan
+            for block, function, paths in self._plan
         ]
         self._merges = [
             Merging(merge, scope[function])
-            for merge, function in zip(definition.merges, merges, strict=True)
+            for merge, function in zip(definition.merges, self._merging, strict=True)
         ]
         self._remarks = [
             Remarking(remark, scope[function])
-            for remark, function in zip(definition.remarks, remarks, strict=True)
+            for remark, function in zip(definition.remarks, self._remarking, strict=True)
         ]
         self._programs: dict[str, Program] = {}
 

@@ -64,6 +64,8 @@ class Code:
     code: str
     display: str = ""
     system: str = ""
+    version: int = 0
+    """The overlay's version that says so; 0: the mapping itself."""
 
 
 @dataclass(frozen=True, slots=True)

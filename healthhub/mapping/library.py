@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from healthhub.errors import MappingError
@@ -14,13 +15,14 @@ from healthhub.terms import load as load_terms
 
 
 class Library:
-    """The mappings under one folder; each is read once."""
+    """The mappings under one folder; each is read once, whichever threads ask."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._definitions: dict[str, Definition] = {}
         self._compiled: dict[str, Compiled] = {}
         self._reading: list[str] = []
+        self._lock = threading.RLock()
 
     @property
     def terms(self) -> Terms:
@@ -39,6 +41,10 @@ class Library:
         found = self._definitions.get(name)
         if found is not None:
             return found
+        with self._lock:
+            return self._definitions.get(name) or self._read(name)
+
+    def _read(self, name: str) -> Definition:
         if not (self.folder / name / "mapping.yaml").is_file():
             known = ", ".join(self.names()) or "none"
             raise MappingError(
@@ -58,8 +64,20 @@ class Library:
         """A mapping ready to run; MappingError names file, line and rule."""
         found = self._compiled.get(name)
         if found is None:
-            definition = self.definition(name)
-            for error in broken(definition):
-                raise error
-            found = self._compiled[name] = Compiled(definition)
+            with self._lock:
+                found = self._compiled.get(name) or self._compile(name)
         return found
+
+    def _compile(self, name: str) -> Compiled:
+        definition = self.definition(name)
+        for error in broken(definition):
+            raise error
+        found = self._compiled[name] = Compiled(definition, self.lineage(name))
+        return found
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """A mapping, then what it extends, step by step."""
+        found = [name]
+        while base := self.definition(found[-1]).extends:
+            found.append(base)
+        return tuple(found)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from healthhub.adapter_api import paths
 from healthhub.errors import MappingError
-from healthhub.mapping import grammar
+from healthhub.mapping import grammar, solved
 from healthhub.mapping.columns import numbered, table
 from healthhub.mapping.definition import (
     Block,
@@ -61,7 +61,7 @@ def read(root: Path, name: str, base: Callable[[str], Definition]) -> Definition
         if not (folder / part.text).is_file():
             raise wrong(part.where, f"the file {part.text} is not in the mapping's folder")
         definition = _extend(definition, load(folder / part.text, root), folder)
-    return numbered(_extend(definition, head, folder))
+    return solved.fill(numbered(_extend(definition, head, folder)), folder)
 
 
 def _base(extends: Item, base: Callable[[str], Definition]) -> Definition:
@@ -222,7 +222,8 @@ def _code(item: Item) -> Code:
     parts = [part.strip() for part in item.text.split("|")]
     if not parts[0] or len(parts) > 3:
         raise wrong(item.where, f"the target {item.text!r} is no code|display|system")
-    return Code(*parts)
+    code, display, system = (*parts, "", "")[:3]
+    return Code(code, display, system)
 
 
 def _code_file(item: Item, folder: Path) -> dict[str, Code]:

@@ -18,6 +18,7 @@ from healthhub.mapping.functions.registry import Need
 from healthhub.mapping.functions.times import Moment, parse
 from healthhub.mapping.tree import INDEX, TOP, Node, find
 from healthhub.model import ids
+from healthhub.model.code_maps import Sighting
 from healthhub.model.finding import Finding, Severity
 from healthhub.model.resource import Body, Draft, Merge, Stamp
 from healthhub.terms import Terms
@@ -59,6 +60,7 @@ class Run:
         self.event = record.kind.partition("^")[2]
         self.received = received.isoformat()
         self.findings: list[Finding] = []
+        self.sightings: dict[tuple[str, str], Sighting] = {}
         self.drafts: list[Draft] = []
         self.merges: list[Merge] = []
         self.seen: set[tuple[str, str]] = set()
@@ -128,6 +130,12 @@ class Run:
         self._remarks.add((code, where, detail, value))
         severity = SEVERITIES.get(code, "warning")
         self.findings.append(Finding(severity, code, where, detail, need.rule, value))
+
+    def sight(self, table: str, code: str, version: int, display: str) -> None:
+        """Note a code that the mapping's own table lacks, once for the message."""
+        known = self.sightings.get((table, code))
+        if known is None or (display and not known.display):
+            self.sightings[table, code] = Sighting(table, code, version, display)
 
     def _place(self, node: Node | None, path: str) -> str:
         """``OBX-5`` as ``OBX[3]-5``: which of the message's segments of that name it was."""

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from healthhub.model.code_maps import Sighting
+
 Body = dict[str, Any]
 """A FHIR R4 resource as JSON-ready dicts, lists and scalars; numbers that must keep their
 digits are ``model.decimal`` text written through orjson.Fragment (see store.body)."""
@@ -74,3 +76,4 @@ class Converted:
     drafts: tuple[Draft, ...]
     merges: tuple[Merge, ...] = ()
     findings: tuple[Any, ...] = field(default=())
+    sightings: tuple[Sighting, ...] = ()

@@ -82,6 +82,9 @@ def _settle(conn: psycopg.Connection, conversions: Sequence[Conversion]) -> Tall
     said = [c.converted for id_, c in good.items() if id_ in done]
     written = writer.write(conn, [d for each in said for d in each.drafts], validate.check)
     identify.observe(conn, written, [merge for each in said for merge in each.merges])
+    met = {id_: c.converted.sightings for id_, c in good.items() if id_ in done}
+    met |= {id_: c.converted.sightings for c in conversions if (id_ := c.message.id) in parked}
+    keep.sight(conn, [c.message for c in conversions if c.message.id in met], met)
     changed = sum(each.action != "unchanged" for each in written)
     return Tally(done=len(done), parked=len(parked), resources=changed)
 

@@ -11,6 +11,7 @@ is commutative, associative and idempotent, so the order of processing does not 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -99,6 +100,15 @@ def _say(found: Elements, key: str, name: str, value: Any, stamp: Stamp) -> None
 
 def _parts(name: str) -> list[str]:
     return [f"{name}.{child}" for child in DEEP[name]] if name in DEEP else [name]
+
+
+def take_back(elements: Elements, messages: Collection[int]) -> None:
+    """Drop what these messages have said before. A message is processed whole, so what it says
+    now is all that it says: processed again after its mapping has changed, it must not be
+    outweighed by its own former words. 0 is no message."""
+    for key in [key for key, (stamp, _) in elements.items() if stamp.message in messages]:
+        if elements[key][0].message:
+            del elements[key]
 
 
 def merge(into: Elements, other: Elements) -> None:

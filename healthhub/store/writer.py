@@ -137,6 +137,7 @@ def _merged(
         others = elements.unpack_stamps(row.stamps)
         state = elements.of_body(old or {}, row.stamp, others)
     said = [draft for draft in drafts if not (row and row.deleted and _older(draft, row))]
+    elements.take_back(state, {draft.stamp.message for draft in said})
     for draft in said:
         elements.merge(state, elements.of_draft(draft))
     stamp, patient = _weightiest(newest, row)
@@ -240,6 +241,12 @@ class _Recent:
 
 _REMEMBERED = 20_000
 _recent: WeakKeyDictionary[Connection, _Recent] = WeakKeyDictionary()
+
+
+def forget(connection: Connection) -> None:
+    """What shared rows say must be read anew: what is said of them is about to change, because
+    a map has changed, and may go back to what it was."""
+    _recent.pop(connection, None)
 
 
 def _known(

@@ -16,6 +16,7 @@ from typing import Any
 import zstandard
 
 from healthhub.errors import MappingError
+from healthhub.terms import lists
 from healthhub.terms.code_system import CodeSystem
 
 Body = dict[str, Any]
@@ -54,7 +55,7 @@ def system(url: str, mappings: Path) -> CodeSystem | None:
     """A code system that the hub ships, read once."""
     key = ("CodeSystem", url)
     body = of_nation(mappings).get(key) or of_r4().get(key)
-    return None if body is None else CodeSystem(body)
+    return lists.system(url, mappings) if body is None else CodeSystem(body)
 
 
 def profiles(resource_type: str, mappings: Path) -> list[str]:

@@ -14,6 +14,8 @@ from healthhub.terms.forms import half
 
 Coding = dict[str, str]
 Concept = dict[str, Any]
+Seen = tuple[str, int]
+"""A code that the table itself lacks, and the overlay's version that maps it (0: none)."""
 CACHE = 20_000
 """Concepts remembered of one source; what is looked up again and again is few."""
 
@@ -25,18 +27,18 @@ class Lookup:
     table: CodeTable
     exact: Mapping[str, Code] = field(init=False)
     loose: Mapping[str, Code] = field(init=False)
-    concepts: dict[tuple[str, str, str], tuple[Concept | None, bool]] = field(
-        default_factory=dict[tuple[str, str, str], tuple[Concept | None, bool]]
+    concepts: dict[tuple[str, str, str], tuple[Concept | None, Seen | None]] = field(
+        default_factory=dict[tuple[str, str, str], tuple[Concept | None, "Seen | None"]]
     )
 
     def __post_init__(self) -> None:
         self.exact = self.table.entries
-        self.loose = {_loose(source): code for source, code in self.table.entries.items()}
+        self.loose = {loose(source): code for source, code in self.table.entries.items()}
 
     def find(self, text: str) -> Code | None:
         """The entry of a source code, as it stands or loosely."""
         found = self.exact.get(text)
-        return found if found is not None else self.loose.get(_loose(text))
+        return found if found is not None else self.loose.get(loose(text))
 
     def coding(self, code: Code) -> Coding:
         """The Coding of an entry."""
@@ -50,7 +52,8 @@ class Lookup:
         return result
 
 
-def _loose(text: str) -> str:
+def loose(text: str) -> str:
+    """A code as tables compare it when they do not have it as it stands."""
     return half(text).strip().upper()
 
 
@@ -66,10 +69,12 @@ def code(
         if text is not None:
             found = lookup.find(text)
             if found is not None:
+                if found.version:
+                    run.sight(lookup.table.name, text, found.version, parts[1] or "")
                 return found.code or None
     if parts[0] is None and parts[1] is None:
         return None
-    _unknown(run, node, need, lookup, parts[0] or parts[1] or "")
+    _unknown(run, node, need, lookup, parts[0] or parts[1] or "", parts[1])
     default = lookup.table.default
     return default.code or None if default else None
 
@@ -82,7 +87,7 @@ def coding(
     if lookup is not _NONE and lookup.table.default and lookup.table.default.code:
         text = parts[0] or parts[1]
         if text is not None and _entry(lookup, parts) is None:
-            _unknown(run, node, need, lookup, text)
+            _unknown(run, node, need, lookup, text, parts[1])
             return lookup.coding(lookup.table.default)
     found = concept(run, node, need, value, separator, lookup)
     codings = found.get("coding") if found else None
@@ -99,21 +104,30 @@ def concept(
         if len(lookup.concepts) >= CACHE:
             lookup.concepts.clear()
         known = lookup.concepts[key] = _concept(run, _parts(value, separator), lookup)
-    result, unknown = known
-    if unknown:
-        parts = _parts(value, separator)
-        _unknown(run, node, need, lookup, parts[0] or parts[1] or value)
+    result, seen = known
+    if seen is not None:
+        display = _parts(value, separator)[1]
+        if seen[1]:
+            run.sight(lookup.table.name, seen[0], seen[1], display or "")
+        else:
+            _unknown(run, node, need, lookup, seen[0] or value, display)
     return result
 
 
-def _concept(run: Run, parts: list[str | None], lookup: Lookup) -> tuple[Concept | None, bool]:
-    entry = None if lookup is _NONE else _entry(lookup, parts)
+def _concept(
+    run: Run, parts: list[str | None], lookup: Lookup
+) -> tuple[Concept | None, Seen | None]:
+    found = None if lookup is _NONE else _entry(lookup, parts)
+    entry = found[1] if found else None
+    solved = (found[0], entry.version) if found and entry and entry.version else None
     if entry is not None and not entry.code:
-        return None, False
+        return None, solved
     codings = [lookup.coding(entry)] if entry is not None else []
     seen = {(c.get("system"), c["code"]) for c in codings}
     for first in (0, 3):
-        original = _original(run, parts, first, lookup, known=entry is not None)
+        # a person's map says what a code means, not that it is one of the table's source system
+        own = entry is not None and not entry.version
+        original = _original(run, parts, first, lookup, known=own)
         if original and (original.get("system"), original["code"]) not in seen:
             seen.add((original.get("system"), original["code"]))
             codings.append(original)
@@ -130,15 +144,16 @@ def _concept(run: Run, parts: list[str | None], lookup: Lookup) -> tuple[Concept
         # a code of another system that the message names (SNOMED CT, NCI) is no stranger
         named = run.terms.system(parts[2], parts[0] or "")
         unknown = named is None or named == lookup.table.source_system
-    return result or None, unknown
+    return result or None, (parts[0] or parts[1] or "", 0) if unknown else solved
 
 
-def _entry(lookup: Lookup, parts: list[str | None]) -> Code | None:
+def _entry(lookup: Lookup, parts: list[str | None]) -> tuple[str, Code] | None:
+    """The text that the table has, and its entry."""
     for text in (parts[0], parts[3], parts[1]):
         if text is not None:
             entry = lookup.find(text)
             if entry is not None:
-                return entry
+                return text, entry
     return None
 
 
@@ -175,7 +190,10 @@ def _parts(value: str, separator: str) -> list[str | None]:
     return found + [None] * (9 - len(found))
 
 
-def _unknown(run: Run, node: Any, need: Any, lookup: Lookup, text: str) -> None:
+def _unknown(
+    run: Run, node: Any, need: Any, lookup: Lookup, text: str, display: str | None
+) -> None:
+    run.sight(lookup.table.name, text, 0, display or "")
     run.remark(
         "unknown-code",
         node,

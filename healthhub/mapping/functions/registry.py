@@ -35,6 +35,10 @@ class Run(Protocol):
         """Add a finding about the message."""
         ...
 
+    def sight(self, table: str, code: str, version: int, display: str) -> None:
+        """Note a code that the mapping's own table lacks."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Function:

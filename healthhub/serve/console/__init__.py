@@ -2,10 +2,19 @@
 
 from fastapi import APIRouter
 
-from healthhub.serve.console import acts, alarms, listing, message, sources, uploads
+from healthhub.serve.console import (
+    acts,
+    alarms,
+    gap_acts,
+    gaps,
+    listing,
+    message,
+    sources,
+    uploads,
+)
 
 router = APIRouter()
-for part in (sources, alarms, listing, message, acts, uploads):
+for part in (sources, alarms, listing, message, acts, uploads, gaps, gap_acts):
     router.include_router(part.router)
 
 __all__ = ["router"]

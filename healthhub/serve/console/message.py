@@ -17,6 +17,7 @@ from healthhub.convert import Converter
 from healthhub.convert.explained import Explained
 from healthhub.errors import HubError
 from healthhub.mapping.library import Library
+from healthhub.model.code_maps import Overlay
 from healthhub.model.finding import Finding
 from healthhub.model.message import Message
 from healthhub.serve.console import places
@@ -53,7 +54,10 @@ async def message(
 
         noted = await http.door(request).operate(who, WHY, f"message {message}", work)
     library = _library(request)
-    explained, failure = await asyncio.to_thread(_explained, request, library, found)
+    overlay = await http.door(request).code_maps()
+    explained, mapping, failure = await asyncio.to_thread(
+        _explained, request, library, overlay, found
+    )
     source = request.app.state.settings.sources.get(found.source)
     marked: list[Span] = [
         span
@@ -83,6 +87,7 @@ async def message(
         charset=charset,
         cut=MOST_BYTES if len(found.raw) > MOST_BYTES else 0,
         resources=resources,
+        mapping=mapping,
         failure=failure,
         of=of,
         element=element,
@@ -102,13 +107,15 @@ def _library(request: Request) -> Library:
 
 
 def _explained(
-    request: Request, library: Library, found: Message
-) -> tuple[list[Explained], str]:
+    request: Request, library: Library, overlay: Overlay, found: Message
+) -> tuple[list[Explained], str, str]:
+    """Each element, the mapping and version that make it so, or why nothing can."""
     source = request.app.state.settings.sources.get(found.source)
     if source is None or not found.raw or len(found.raw) > MOST_BYTES:
-        return [], ""
+        return [], "", ""
     try:
-        converter = Converter(found.source, source, library)
-        return converter.explain(found.id, found.raw, found.received), ""
+        converter = Converter(found.source, source, library).overlaid(overlay)
+        explained = converter.explain(found.id, found.raw, found.received)
+        return explained, converter.mapping, ""
     except HubError as error:
-        return [], error.message
+        return [], "", error.message

@@ -15,7 +15,7 @@ from healthhub.serve.fhir.operations import coded, told
 from healthhub.serve.fhir.operations.conformance import Conformance
 from healthhub.serve.fhir.operations.given import Given, given
 from healthhub.serve.fhir.operations.told import parameter
-from healthhub.terms import concept_map
+from healthhub.terms import concept_map, lists
 from healthhub.terms.concept_map import NO_MATCH, Match
 
 
@@ -30,7 +30,7 @@ async def translate(request: Request) -> Response:
     wanted = coded.codes(sent)
     if any(not one.system for one in wanted):
         raise InvalidRequest("name the system of the code", expression="system")
-    maps = await _maps(request, ask, sent)
+    maps = _about(await _maps(request, ask, sent), {one.code for one in wanted}, request)
     goal, reverse = sent.text("targetsystem") or "", sent.flag("reverse")
     found = [
         match
@@ -68,6 +68,18 @@ async def _maps(request: Request, ask: Asked, sent: Given) -> list[Body]:
         body
         for body in await conformance.maps()
         if _leads(body, "source", source) and _leads(body, "target", target)
+    ]
+
+
+def _about(maps: list[Body], codes: set[str], request: Request) -> list[Body]:
+    """The maps, those between long lists with what they say of these codes."""
+    folder = request.app.state.settings.mappings_dir
+    long = {entry.url: entry for entry in lists.maps(folder)}
+    return [
+        lists.about(long[url], codes, folder)
+        if (url := body.get("url", "")) in long and "group" not in body
+        else body
+        for body in maps
     ]
 
 

@@ -6,7 +6,7 @@ Definitions refer to one another; the store is asked step by step for all that a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from healthhub.errors import NotFound
 from healthhub.mapping.code_maps import concept_maps
 from healthhub.mapping.library import Library
 from healthhub.model import profiles
+from healthhub.model.code_maps import Overlay
 from healthhub.model.profiles.tree import CORE
 from healthhub.model.resource import Body
 from healthhub.serve.fhir.asked import Asked
-from healthhub.terms import shipped, value_set
+from healthhub.terms import lists, shipped, value_set
 from healthhub.terms.code_system import CodeSystem
 from healthhub.terms.value_set import CannotExpand, Shelf
 
@@ -37,11 +38,14 @@ class Conformance:
         self._mappings = request.app.state.settings.mappings_dir
         self._stored: dict[tuple[str, str], Body | None] = {}
         self._systems: dict[str, CodeSystem | None] = {}
+        self._tables: Mapping[str, Body] = {}
         self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
 
     async def find(self, type_: str, url: str) -> Body | None:
         """The resource with this canonical address (``url`` or ``url|version``)."""
         key = (type_, url)
+        if type_ == "ConceptMap":
+            await self._code_tables()
         if key not in self._stored and len(self._stored) < MOST:
             self._stored[key] = await self._in_store(type_, url)
         return self.have(type_, url)
@@ -63,8 +67,10 @@ class Conformance:
         found = shipped.of_nation(self._mappings).get(key)
         if found is None and type_ in ("CodeSystem", "ValueSet"):
             found = shipped.of_r4().get(key)
+        if found is None and type_ in ("CodeSystem", "ConceptMap"):
+            found = lists.head(type_, bare, self._mappings)
         if found is None and type_ == "ConceptMap":
-            found = _code_tables(self._mappings).get(bare)
+            found = self._tables.get(bare)
         return found if found is None or _is_version(found, version) else None
 
     async def maps(self) -> list[Body]:
@@ -74,8 +80,15 @@ class Conformance:
         )
         stored = [orjson.loads(one.json) for one in page.matches]
         known = {body.get("url") for body in stored}
-        rest = _code_tables(self._mappings)
+        rest = {entry.url: entry.head for entry in lists.maps(self._mappings)}
+        rest |= await self._code_tables()
         return [*stored, *(body for url, body in rest.items() if url not in known)]
+
+    async def _code_tables(self) -> Mapping[str, Body]:
+        """The code tables of the mappings, with what people have mapped by now."""
+        overlay = await self._ask.door.code_maps()
+        self._tables = _code_tables(self._mappings, overlay)
+        return self._tables
 
     async def value_sets(self, definitions: Iterable[Body]) -> None:
         """Fetch what the value sets are made of, however many steps away."""
@@ -124,11 +137,13 @@ class Conformance:
     def system(self, url: str) -> CodeSystem | None:
         """A code system that was fetched or is shipped."""
         if url not in self._systems:
-            if self._stored.get(("CodeSystem", url)) is None and "|" not in url:
-                self._systems[url] = shipped.system(url, self._mappings)
+            body = self.have("CodeSystem", url)
+            if self._stored.get(("CodeSystem", url)) is not None and body is not None:
+                self._systems[url] = CodeSystem(body)
             else:
-                body = self.have("CodeSystem", url)
-                self._systems[url] = None if body is None else CodeSystem(body)
+                bare = url.partition("|")[0]
+                known = body is not None or "|" not in url
+                self._systems[url] = shipped.system(bare, self._mappings) if known else None
         return self._systems[url]
 
     def _codes_of(self, url: str) -> frozenset[tuple[str, str]] | None:
@@ -165,9 +180,14 @@ class Conformance:
 
 
 @lru_cache(maxsize=4)
-def _code_tables(mappings: Path) -> dict[str, Body]:
-    """The code tables of the mappings; read once, as workers do."""
-    return concept_maps(Library(mappings))
+def _library(mappings: Path) -> Library:
+    """The mappings; read once, as workers do."""
+    return Library(mappings)
+
+
+@lru_cache(maxsize=4)
+def _code_tables(mappings: Path, overlay: Overlay) -> dict[str, Body]:
+    return concept_maps(_library(mappings), overlay)
 
 
 def _is_version(body: Body, version: str) -> bool:
