@@ -1,9 +1,9 @@
-"""Revision 0018: codes that no table has, the messages that hold them, and what they were mapped to."""
+"""Revision 0019: codes that no table has, the messages that hold them, and what they were mapped to."""
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
