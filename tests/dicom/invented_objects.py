@@ -133,6 +133,21 @@ def ct_of_hospital_a() -> bytes:
     return written(ds)
 
 
+def dx_of_hospital_b() -> bytes:
+    """As hospital B's PACS sends: GBK and no word of it, Chinese where codes belong."""
+    ds = image(1, 1, 8, "DX", PatientName="段^语桐", PatientID="079633701")
+    ds.SOPClassUID = DigitalXRayImageStorageForPresentation
+    ds.PatientSex, ds.PatientBirthDate = "2", "20010728"
+    ds.OtherPatientIDsSequence = []
+    ds.PatientComments = "429004200107289480"
+    ds.AccessionNumber, ds.AdmissionID = "J07963370100101", "1"
+    ds.StudyDescription, ds.SeriesDescription = "胸部正位片", "胸部正位"
+    ds.BodyPartExamined = "XXXX"
+    del ds.SpecificCharacterSet
+    raw = written(ds, charset="GB18030")
+    return raw.replace(b"XXXX", "胸部".encode("gb18030"))
+
+
 def dx_in_gb18030() -> bytes:
     """Chinese in GB18030, and so declared; the name in one writing only."""
     ds = image(1, 1, 2, "DX", PatientName="王^昀", SpecificCharacterSet="GB18030")
@@ -220,6 +235,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "national/dicom/samples/no-study": no_study,
     "national/dicom/samples/cut-off": cut_off,
     "hospital-a-pacs/samples/ct": ct_of_hospital_a,
+    "hospital-b-pacs/samples/dx.gb18030": dx_of_hospital_b,
 }
 
 if __name__ == "__main__":
