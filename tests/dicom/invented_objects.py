@@ -10,6 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
@@ -88,8 +89,8 @@ def written(ds: Dataset, syntax: str = ExplicitVRLittleEndian, charset: str = ""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ds.SOPClassUID
     meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2")
-    meta.TransferSyntaxUID = syntax
-    meta.ImplementationClassUID = uid(0)
+    meta.TransferSyntaxUID = UID(syntax)
+    meta.ImplementationClassUID = UID(uid(0))
     ds.file_meta = meta
     if charset:
         declared = ds.get("SpecificCharacterSet")

@@ -304,8 +304,10 @@ def test_other_makers_images_have_a_small_picture(file: str, mode: str) -> None:
     assert found.format == "JPEG"
     assert found.mode == mode
     assert max(found.size) <= 512
-    low, high = found.convert("L").getextrema()
-    assert file == "liver_1frame" or high - low > 60, "a picture, not one grey"
+    grey = np.asarray(found.convert("L"))
+    assert file == "liver_1frame" or int(grey.max()) - int(grey.min()) > 60, (
+        "a picture, not one grey"
+    )
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_the_window_says_what_is_white(photometric: str, windowed: bool, dtype: 
         ds.WindowCenter, ds.WindowWidth = "60", "40"
     found = picture(made.written(ds))
     assert found is not None
-    left, middle, right = (found.getpixel((x, 64)) for x in (2, 64, 125))
+    left, middle, right = (int(np.asarray(found)[64, x]) for x in (2, 64, 125))
     if photometric == "MONOCHROME1":
         left, middle, right = 255 - left, 255 - middle, 255 - right
     assert left < 20
