@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, help="port of the pages (HEALTHHUB_PORT; else 8080)"
     )
-    parser.add_argument("--residents", type=int, default=150)
+    parser.add_argument("--residents", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--years", type=int, default=3)
     parser.add_argument("--once", action="store_true", help="end after READY")
