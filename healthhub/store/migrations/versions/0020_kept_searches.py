@@ -1,9 +1,9 @@
-"""Revision 0018: searches that were sent in a body, so that their pages' addresses need not hold them."""
+"""Revision 0020: searches that were sent in a body, so that their pages' addresses need not hold them."""
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
