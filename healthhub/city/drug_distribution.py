@@ -65,7 +65,7 @@ class DrugDistribution(System):
         drug = dice.pick(tuple(DRUGS.values()))
         order = {"订单编号": "", "订单明细号": ""}
         number = f"PS{moments.digits14(end)}"
-        yield self._delivered(dice, number, 1, order, drug, 20, "a", end - HOUR)
+        yield self._delivered(dice, number, 1, order, drug, 20, "a", end - 36 * MINUTE)
 
     def of_the_house(self, seed: int, begin: date, until: date) -> Iterator[Sent]:
         """An order of each institution every two or three weeks, and its delivery days later."""
