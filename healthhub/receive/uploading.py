@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -31,10 +32,14 @@ from healthhub.settings import Settings
 
 CONVERTED = 200
 """Messages of a check that are converted; all are read."""
+CHECK_SECONDS = 20.0
+"""Then a check tells what it has seen so far: whoever waits for the page, and whoever else wants
+something, waits no longer."""
 SHOWN = 50
 FIRST = 3
 
 Connection = psycopg.Connection[Any]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -42,6 +47,7 @@ class Check:
     """What a file would bring: its messages by kind, how many are known, what is refused and
     where, what conversion finds in the first, and what the very first become."""
 
+    cut: bool = False
     files: int = 0
     messages: int = 0
     known: int = 0
@@ -70,23 +76,29 @@ class Uploads:
 
     def check(self, conn: Connection, name: str, content: bytes) -> Check:
         """Look through a file; nothing of it is kept."""
-        told = Check()
+        told, until = Check(), time.monotonic() + CHECK_SECONDS
         converter = Converter(self._name, self._source, self._library)
         with tempfile.TemporaryDirectory(prefix="healthhub-upload-") as folder:
             for path, shown in _files(Path(folder), name, content):
                 told.files += 1
                 try:
-                    self._check_file(conn, path, shown, converter, told)
+                    self._check_file(conn, path, shown, converter, told, until)
                 except BadMessage as error:
                     _refuse(told, f"{shown} {error.place}", bilingual(error.message, ""))
         return told
 
     def _check_file(
-        self, conn: Connection, path: Path, shown: str, converter: Converter, told: Check
+        self,
+        conn: Connection,
+        path: Path,
+        shown: str,
+        converter: Converter,
+        told: Check,
+        until: float,
     ) -> None:
         if self._taker is not None:
             cuts = self._taker.cuts(path, shown)
-            while batch := list(islice(cuts, BATCH)):
+            while batch := _next(cuts, told, until):
                 good = [each for each in batch if isinstance(each, Cut)]
                 told.known += rows.unchanged(conn, self._name, self._taker.versions(good))
                 for each in batch:
@@ -98,7 +110,7 @@ class Uploads:
             return
         raws = files.messages([path], self._adapter)
         number = 0
-        while batch := list(islice(raws, BATCH)):
+        while batch := _next(raws, told, until):
             told.known += uploads.repeated(conn, self._name, batch)
             for raw in batch:
                 number += 1
@@ -163,6 +175,14 @@ def _files(folder: Path, name: str, content: bytes) -> Iterator[tuple[Path, str]
     path = folder / name
     path.write_bytes(content)
     yield from unpacked(path, folder)
+
+
+def _next(found: Iterator[T], told: Check, until: float) -> list[T]:
+    """The next messages; none when there are no more or the time is over."""
+    if time.monotonic() >= until:
+        told.cut = True
+        return []
+    return list(islice(found, BATCH))
 
 
 def _refuse(told: Check, place: str, reason: str) -> None:

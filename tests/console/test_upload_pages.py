@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import zipfile
@@ -18,6 +19,7 @@ from healthhub.keep import uploads
 from healthhub.main import build_app
 from healthhub.model.message import State
 from healthhub.receive import unpacking, uploading
+from healthhub.serve.console import uploads as pages
 from healthhub.settings import PACKAGE_ROOT, Settings
 from tests.console.conftest import PASSWORD, key_of, signed_in
 from tests.receive.test_mllp_listener import message
@@ -194,6 +196,23 @@ def test_only_who_checked_a_file_takes_it_and_only_who_operates_uploads(
     doctor = signed_in(admin, "doctor")
     assert doctor.get("/console/upload").status_code == 403
     assert uploads.listed(conn)[0].state == "checked"
+
+
+def test_a_check_ends_in_time_and_says_that_it_saw_a_part(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "20 秒" not in send(admin, ROWS).text
+    monkeypatch.setattr(uploading, "CHECK_SECONDS", 0)
+    page = send(admin, ROWS).text
+    assert "只是 20 秒内看过的部分" in page
+    assert told(page, "可接收的消息（行）") == "0"
+
+
+def test_a_third_check_at_once_is_put_off(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_CHECKS", asyncio.Semaphore(0))
+    assert send(admin, ROWS).status_code == 503
 
 
 def test_a_file_that_is_not_taken_is_let_go_after_an_hour(

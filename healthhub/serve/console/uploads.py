@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -10,13 +11,16 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from healthhub.access import http
+from healthhub.access.actor import Actor
 from healthhub.access.policy import Action
-from healthhub.errors import InvalidRequest
+from healthhub.errors import InvalidRequest, TryAgain
 from healthhub.keep import uploads
 from healthhub.receive.uploading import CONVERTED, Check, Uploads
 from healthhub.serve.console.shared import PAGES, WHY, viewer
 from healthhub.web import forms
 
+_CHECKS = asyncio.Semaphore(2)
+"""Files that one web process looks through at a time."""
 router = APIRouter(prefix="/console", include_in_schema=False)
 
 
@@ -39,6 +43,13 @@ async def check(request: Request) -> Response:
     """Look through a file; it is held for its taking, and nothing of it is a message yet."""
     who = await http.actor(request)
     await http.door(request).permit(who, WHY, Action.OPERATE)
+    if _CHECKS.locked():
+        raise TryAgain("other files are being checked; try again in a minute")
+    async with _CHECKS:
+        return await _checked(request, who)
+
+
+async def _checked(request: Request, who: Actor) -> Response:
     settings = request.app.state.settings
     async with request.form() as form:
         fields = await forms.checked(request)
