@@ -6,6 +6,7 @@ Large: the usual run makes a hundred times as many patients (``--residents`` cop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -56,16 +57,19 @@ def growth(copies: int, small: City, large: City) -> Figure:
     Both stores are asked in turn, so that what else the machine does meets both alike.
     """
     rates: dict[str, list[list[float]]] = {}
+    times: dict[str, list[list[float]]] = {}
     for _ in range(ROUNDS):
-        for side, (hub, connection) in enumerate((small, large)):
-            for figure in fhir.single(hub, connection):
-                name = figure.name.removeprefix("fhir.")
+        for both in zip(fhir.single(*small), fhir.single(*large), strict=True):
+            name = both[0].name.removeprefix("fhir.")
+            for side, figure in enumerate(both):
                 rates.setdefault(name, [[], []])[side].append(figure.value)
-                print(f"{('small', 'large')[side]} {name} {figure.value:,.0f}", flush=True)
+                times.setdefault(name, [[], []])[side].append(_cpu(figure))
+            print(name, *(f"{figure.value:,.0f}" for figure in both), flush=True)
     shares = {name: sum(after) / sum(before) for name, (before, after) in rates.items()}
     each = ", ".join(
         f"{name} {share:.2f} ({sum(rates[name][0]) / ROUNDS:,.0f} to "
-        f"{sum(rates[name][1]) / ROUNDS:,.0f})"
+        f"{sum(rates[name][1]) / ROUNDS:,.0f}, by CPU a request "
+        f"{sum(times[name][0]) / sum(times[name][1]):.2f})"
         for name, share in shares.items()
     )
     return Figure(
@@ -75,6 +79,13 @@ def growth(copies: int, small: City, large: City) -> Figure:
         f"requests/s of {copies + 1} times as many patients against those of the city, both "
         f"stores asked in turn, {ROUNDS} rounds; {_count(large[1])}; {each}",
     )
+
+
+def _cpu(figure: Figure) -> float:
+    """Milliseconds of the web processes and PostgreSQL for a request, as its conditions say."""
+    found = re.search(r"web ([\d.]+) ms, PostgreSQL ([\d.]+) ms", figure.conditions)
+    assert found is not None
+    return float(found[1]) + float(found[2])
 
 
 def population(hub: Hub, connection: psycopg.Connection) -> Figure:
