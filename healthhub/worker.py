@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import random
@@ -10,19 +9,17 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 
 from healthhub import clock, keep
 from healthhub.convert import Converter
-from healthhub.errors import HubError
 from healthhub.gaps.rederivation import Rederivation
 from healthhub.keep import raw
-from healthhub.mapping.library import Library
 from healthhub.model.message import Message
-from healthhub.model.resource import Converted
 from healthhub.pipeline import Convert, Tally, process
+from healthhub.pipeline.converters import converters_of, spare_the_collector
 from healthhub.settings import Settings
 from healthhub.store import writer
 
@@ -50,7 +47,7 @@ def run(settings: Settings, dsn: str, stop: threading.Event | None = None) -> No
     stop = stop or stopping()
     os.nice(NICENESS)
     converters = converters_of(settings)
-    _spare_the_collector()
+    spare_the_collector()
     failures, at_hand = 0, keep.AtHand()
     while not stop.is_set():
         try:
@@ -66,45 +63,12 @@ def run(settings: Settings, dsn: str, stop: threading.Event | None = None) -> No
             stop.wait(pause)
 
 
-def _spare_the_collector() -> None:
-    """Conversion makes many small objects and no cycles to speak of: with compiled mappings
-    out of the collector's sight, and fewer runs of it, a worker is a sixth faster."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
 def stopping() -> threading.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def converters_of(settings: Settings) -> dict[str, Convert]:
-    """A converter for each source; mappings are compiled once. A source whose mapping is wrong
-    does not stop the others: its messages are parked with the error, to be replayed."""
-    library = Library(settings.mappings_dir)
-    converters: dict[str, Convert] = {}
-    for name, source in settings.sources.items():
-        try:
-            converters[name] = Converter(name, source, library)
-        except HubError as error:
-            log.error("source %s cannot be converted: %s", name, error.message)
-            converters[name] = _Broken(error)
-    return converters
-
-
-class _Broken:
-    """Stands for the converter of a source whose mapping is wrong."""
-
-    def __init__(self, error: HubError) -> None:
-        self._error = error
-
-    def convert(self, message_id: int, raw: bytes, received: datetime, /) -> Converted:
-        """Refuse, with what is wrong with the mapping."""
-        raise self._error
 
 
 class Worker:

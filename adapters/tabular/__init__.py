@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from adapters.tabular import acknowledge, delimited, locate, workbook
 from healthhub.adapter_api import BadMessage, Feed, Outcome, tables
@@ -13,6 +15,8 @@ from healthhub.adapter_api.text import NULL, escape
 from healthhub.model.message import Envelope
 
 STATE = "_state"
+_SIGNS = re.compile(rb"[|^&~\\]|null")
+"""What may stand in a row as it is kept whose cells are not all as they are."""
 _LOST = ("\ufffd", "锟斤拷")
 """What is left of characters that were read in a wrong charset: the sign for a lost one, and three
 that it becomes when it is written as UTF-8 and read as GBK."""
@@ -51,15 +55,13 @@ class Tabular:
         """The rows as segments; their fields are numbered by the mapping."""
         head = tables.parse_head(raw)
         rows: list[Row] = []
-        for index, line in enumerate(tables.parse_rows(raw)):
-            cells = {
-                heading: NULL if text is None else escape(text)
-                for heading, text in line.cells.items()
-            }
+        written = [line for line in raw.split(b"\n")[1:] if line]
+        for index, (line, text) in enumerate(zip(tables.parse_rows(raw), written, strict=True)):
+            cells = _plain(line.cells) if _is_plain(text) else _escaped(line.cells)
             if line.gone:
                 cells[STATE] = tables.GONE
             rows.append(Row.of(line.table, cells, index))
-        lost = any(
+        lost = any(sign.encode() in raw for sign in _LOST) and any(
             sign in cell for row in rows for cell in row.cells.values() for sign in _LOST
         )
         return Record(_kind(head), tuple(rows), at=head.at, mended=_UNREADABLE if lost else ())
@@ -78,6 +80,22 @@ class Tabular:
     ) -> bytes:
         """See adapters.tabular.acknowledge."""
         return acknowledge.acknowledge(outcome, text, error)
+
+
+def _is_plain(line: bytes) -> bool:
+    """Whether no cell of a row needs to be escaped, nor is null."""
+    return _SIGNS.search(line) is None
+
+
+def _plain(cells: tables.Cells) -> dict[str, str]:
+    return cast(dict[str, str], dict(cells))  # a null would have been seen in the line
+
+
+def _escaped(cells: tables.Cells) -> dict[str, str]:
+    return {
+        heading: NULL if text is None else text if text.isalnum() else escape(text)
+        for heading, text in cells.items()
+    }
 
 
 def _kind(head: tables.Head) -> str:

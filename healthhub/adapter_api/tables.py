@@ -22,6 +22,7 @@ from healthhub.adapter_api.adapter import Adapter, Feed
 from healthhub.adapter_api.bad_message import BadMessage
 
 GONE = "gone"
+_TEXTS = frozenset((str, type(None)))
 Cells = Mapping[str, str | None]
 
 
@@ -113,9 +114,7 @@ def parse_rows(raw: bytes) -> list[RowLine]:
             raise BadMessage(f"line {number} is no row", place=f"line {number}")
         table, cells, *mark = cast(list[Any], said)
         good = isinstance(table, str) and isinstance(cells, dict)
-        if not good or not all(
-            isinstance(text, (str, type(None))) for text in cast(dict[str, Any], cells).values()
-        ):
+        if not good or not _TEXTS.issuperset(map(type, cast(dict[str, Any], cells).values())):
             raise BadMessage(f"line {number} is no row", place=f"line {number}")
         found.append(RowLine(table, cast(dict[str, Any], cells), mark == [GONE]))
     if not found:

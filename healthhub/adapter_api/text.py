@@ -50,8 +50,13 @@ def _resolve(match: re.Match[str]) -> str:
     return "" if _INDENT.fullmatch(code) else match[0]
 
 
+_SPECIAL = re.compile(r"[\\|^&~\r\n]")
+
+
 def escape(text: str) -> str:
     """``text`` as it may stand in a field."""
+    if text.isalnum() or _SPECIAL.search(text) is None:
+        return text
     for char, code in (("\\", "E"), ("|", "F"), ("^", "S"), ("&", "T"), ("~", "R")):
         text = (
             text.replace(char, f"\\{code}\\") if char != "\\" else text.replace("\\", "\\E\\")

@@ -18,7 +18,7 @@ from healthhub.keep.messages import (
     within,
 )
 from healthhub.keep.overview import Act, SourceCounts, acts, oldest_waiting, sources
-from healthhub.keep.queue import claim, claim_older, finish, newest, park, retry_later
+from healthhub.keep.queue import claim, claim_older, finish, newest, park, retry_later, waiting
 from healthhub.keep.replay import ignore, matching, note, replay, turn
 from healthhub.keep.sightings import sight
 
@@ -64,6 +64,7 @@ __all__ = [
     "turn",
     "uploads",
     "via",
+    "waiting",
     "within",
     "workers_here",
 ]

@@ -64,6 +64,17 @@ def claim_older(
     return with_bytes(conn, _bounded(conn.execute(_PENDING, values).fetchall()))
 
 
+def waiting(conn: psycopg.Connection, messages: Sequence[int]) -> list[Message]:
+    """Those of some messages that wait to be processed, in order of receipt. Others may take
+    them at the same time: ``finish`` says who was first."""
+    rows = conn.execute(
+        f"""select {COLUMNS} from message_state s join message m using (id)
+             where s.id = any(%s) and s.state = 'pending' order by s.id""",  # noqa: S608
+        (list(messages),),
+    ).fetchall()
+    return with_bytes(conn, rows)
+
+
 def newest(conn: psycopg.Connection) -> int:
     """The highest id given so far; 0 when nothing was kept yet."""
     row = conn.execute("select max(id) from message_state").fetchone()
@@ -141,13 +152,17 @@ def _settle(
 def _note(conn: psycopg.Connection, findings: Mapping[int, Sequence[Finding]]) -> None:
     """Findings of the last attempt; those of earlier attempts give way."""
     conn.execute("delete from message_finding where message = any(%s)", (list(findings),))
-    rows = [
+    if rows := finding_rows(findings):
+        insert_findings(conn, rows)
+
+
+def finding_rows(findings: Mapping[int, Sequence[Finding]]) -> list[tuple]:
+    """What was found in messages, by id, as rows of message_finding."""
+    return [
         (id_, n, f.severity, f.code, f.where, f.rule, f.detail, f.value)
         for id_, found in findings.items()
         for n, f in enumerate(found[:MOST_FINDINGS])
     ]
-    if rows:
-        insert_findings(conn, rows)
 
 
 MOST_FINDINGS = 200

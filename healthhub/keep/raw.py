@@ -49,6 +49,12 @@ def packer() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=3, write_content_size=True)
 
 
+def has_day(conn: psycopg.Connection, day: date) -> bool:
+    """Whether the partition of a day stands ready."""
+    row = conn.execute("select to_regclass(%s)", (f"raw_message_{day:%Y%m%d}",)).fetchone()
+    return row is not None and row[0] is not None
+
+
 def ensure_days(conn: psycopg.Connection, first: date, ahead: int = AHEAD) -> None:
     """Make the partitions of ``first`` and the days after it; harmless when they exist.
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import psycopg
+from psycopg.errors import SerializationFailure
 
 from healthhub.keep import insert, raw
 from healthhub.model.message import Incoming
 
-_LOCK = 0x524F5753  # "ROWS": one writer of a source's rows at a time
+_LOCK = 0x524F5753  # "ROWS": one writer of a source's rows at a time, or several beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class Versioned:
     digest: bytes
     write: Callable[[int, bytes | None, bool], Incoming]
     gone: bool = False
+    reserved: int = 0
+    """The id that its message is to have; 0 where none was reserved."""
+
+
+Insert = Callable[[psycopg.Connection, Sequence[Versioned], Sequence[Incoming]], list[int]]
+"""Makes messages of rows durable; gives their ids, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,33 @@ def keep(conn: psycopg.Connection, source: str, rows: Iterable[Versioned]) -> Co
     """
     conn.execute("set local synchronous_commit = on")
     conn.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, source))
+    return _in_order(conn, source, rows, lambda conn, _, incoming: insert_all(conn, incoming))
+
+
+def keep_beside(
+    conn: psycopg.Connection, source: str, rows: Iterable[Versioned], make: Insert
+) -> Counts:
+    """The same for one of several processes that share the rows of a source among them, none
+    of the others' keys among its own; ``make`` makes the messages durable.
+
+    They wait only for who writes the source's rows alone. Should two have had the same key
+    after all, the later one gets a SerializationFailure and is to try again.
+    """
+    conn.execute("select pg_advisory_xact_lock_shared(%s, hashtext(%s))", (_LOCK, source))
+    return _in_order(conn, source, rows, make)
+
+
+def _in_order(
+    conn: psycopg.Connection, source: str, rows: Iterable[Versioned], make: Insert
+) -> Counts:
     counts = Counts()
     batch: dict[tuple[str, str], Versioned] = {}
     for row in rows:
         if (row.table, row.key) in batch:
-            counts += _keep(conn, source, list(batch.values()))
+            counts += _keep(conn, source, list(batch.values()), make)
             batch = {}
         batch[(row.table, row.key)] = row
-    return counts + _keep(conn, source, list(batch.values()))
+    return counts + _keep(conn, source, list(batch.values()), make)
 
 
 def unchanged(conn: psycopg.Connection, source: str, rows: Sequence[Versioned]) -> int:
@@ -88,7 +114,9 @@ def unchanged(conn: psycopg.Connection, source: str, rows: Sequence[Versioned]) 
     return sum(not _changed(row, known.get((row.table, row.key))) for row in rows)
 
 
-def _keep(conn: psycopg.Connection, source: str, batch: Sequence[Versioned]) -> Counts:
+def _keep(
+    conn: psycopg.Connection, source: str, batch: Sequence[Versioned], make: Insert
+) -> Counts:
     known = _known(conn, source, batch)
     changed = [row for row in batch if _changed(row, known.get((row.table, row.key)))]
     if changed:
@@ -103,7 +131,7 @@ def _keep(conn: psycopg.Connection, source: str, batch: Sequence[Versioned]) -> 
             revision = last.revision + 1 if last else 1
             old = before.get(last.message) if last else None
             incoming.append(row.write(revision, old, last is not None and last.gone))
-        ids = insert_all(conn, incoming)
+        ids = make(conn, changed, incoming)
         _note(conn, source, changed, known, ids)
     return Counts(kept=len(changed), unchanged=len(batch) - len(changed))
 
@@ -192,13 +220,14 @@ def _note(
         known[(r.table, r.key)].revision + 1 if (r.table, r.key) in known else 1
         for r in changed
     ]
-    conn.execute(
+    noted = conn.execute(
         """insert into source_row (source, tab, key, digest, revision, message, gone)
            select %s, * from unnest(%s::text[], %s::text[], %s::bytea[], %s::int[],
                                     %s::bigint[], %s::boolean[])
            on conflict (source, tab, key) do update
               set digest = excluded.digest, revision = excluded.revision,
-                  message = excluded.message, gone = excluded.gone""",
+                  message = excluded.message, gone = excluded.gone
+            where source_row.revision < excluded.revision""",
         (
             source,
             [row.table for row in changed],
@@ -209,6 +238,8 @@ def _note(
             [row.gone for row in changed],
         ),
     )
+    if noted.rowcount != len(changed):
+        raise SerializationFailure("another process has written a revision of the same row")
 
 
 def waiting(conn: psycopg.Connection, most: int) -> bool:
@@ -229,22 +260,25 @@ class Vanished:
 
 
 def vanished(
-    conn: psycopg.Connection, source: str, table: str, present: Iterable[str]
+    conn: psycopg.Connection, source: str, table: str, present: Iterable[str], newest: int
 ) -> Vanished:
-    """Compare the keys of a view with those that were kept of it."""
+    """Compare the keys of a view with those that were kept of it, in messages up to ``newest``:
+    what came after the reading began is not missed in it."""
     conn.execute("create temporary table present (key text) on commit drop")
     with conn.cursor() as cursor, cursor.copy("copy present from stdin") as copy:
         for key in present:
             copy.write_row((key,))
     conn.execute("analyze present")
     held = conn.execute(
-        "select count(*) from source_row where source = %s and tab = %s and not gone",
-        (source, table),
+        "select count(*) from source_row where source = %s and tab = %s and not gone"
+        " and message <= %s",
+        (source, table, newest),
     ).fetchone()
     gone = conn.execute(
         """select r.key from source_row r where r.source = %s and r.tab = %s and not r.gone
+             and r.message <= %s
              and not exists (select from present p where p.key = r.key) order by r.key""",
-        (source, table),
+        (source, table, newest),
     ).fetchall()
     conn.execute("drop table present")
     return Vanished(held[0] if held else 0, tuple(key for (key,) in gone))

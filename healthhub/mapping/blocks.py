@@ -39,8 +39,7 @@ class Blocks:
         )
         memo = level == 0 and not self.generator.traced
         if memo:
-            body.line(f"memo = node.memo.get({function!r}, node)")
-            body.line("if memo is not node: return memo")
+            body.remember(function)
             body.line(f"node.memo[{function!r}] = None")
         values = Values(self.generator, body)
         keys: list[str] = []

@@ -130,8 +130,7 @@ class Generator:
         """A function of a node that gives a value, worked out once for each node."""
         body = Body(f"{function}(run, node)", Shape(need=self.named_need(named)))
         if not self.traced:
-            body.line(f"memo = node.memo.get({function!r}, node)")
-            body.line("if memo is not node: return memo")
+            body.remember(function)
         try:
             found = Values(self, body).one(named.value)
         except MappingError as error:

@@ -7,6 +7,7 @@ from 1, 0 for the whole; a text of a whole is its first part.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from healthhub.adapter_api.record import Segment
@@ -20,20 +21,21 @@ def t(segments: Segments, number: int) -> str | None:
     """First valued text of a field: of its first component and subcomponent."""
     for segment in segments:
         fields = segment.fields
-        if number < len(fields):
-            field = fields[number]
-            if field:
-                if field.isalnum():
-                    return field
-                if "~" in field:
-                    for repetition in field.split("~"):
-                        found = _head(repetition)
-                        if found is not None:
-                            return found
-                else:
-                    found = _head(field)
-                    if found is not None:
-                        return found
+        field = fields[number] if number < len(fields) else ""
+        if field:
+            if field.isalnum():
+                return field
+            found = _first(field) if _parted(field) else clean(field)
+            if found is not None:
+                return found
+    return None
+
+
+def _first(field: str) -> str | None:
+    for repetition in field.split("~"):
+        found = _head(repetition)
+        if found is not None:
+            return found
     return None
 
 
@@ -78,12 +80,22 @@ def ts(segments: Segments, number: int, component: int = 0, subcomponent: int = 
     found: list[str] = []
     for segment in segments:
         fields = segment.fields
-        if number < len(fields) and fields[number]:
-            for repetition in fields[number].split("~"):
-                text = _component(repetition, component or 1, subcomponent)
-                if text is not None:
-                    found.append(text)
+        field = fields[number] if number < len(fields) else ""
+        if not field:
+            continue
+        if component < 2 and subcomponent < 2 and (field.isalnum() or not _parted(field)):
+            text = clean(field)
+            if text is not None:
+                found.append(text)
+            continue
+        for repetition in field.split("~"):
+            text = _component(repetition, component or 1, subcomponent)
+            if text is not None:
+                found.append(text)
     return found
+
+
+_parted = re.compile(r"[~^&]").search
 
 
 def vs(segments: Segments, number: int, component: int = 0, subcomponent: int = 0) -> list[str]:

@@ -119,7 +119,9 @@ class Run:
         """A block has made a resource."""
         meta = body.get("meta")
         body["meta"] = {**meta, "source": self.origin} if meta else {"source": self.origin}
-        gone = tuple(dict.fromkeys(name for name in erased if not _said(body, name)))
+        gone: tuple[str, ...] = ()
+        if erased:
+            gone = tuple(dict.fromkeys(name for name in erased if not _said(body, name)))
         self.drafts.append(Draft(kind, ident[0], patient, stamp, body, gone))
 
     def remark(self, code: str, node: Any, need: Need, detail: str, value: str = "") -> None:

@@ -11,6 +11,9 @@ from healthhub.adapter_api.record import Record, Row, Segment
 from healthhub.mapping.columns import STATE
 from healthhub.mapping.definition import Table
 
+MOST_LAYOUTS = 10_000
+"""Sets of headings that are remembered of a table: rows leave out what is empty."""
+
 
 @lru_cache(maxsize=65536)
 def plain(heading: str) -> str:
@@ -31,6 +34,7 @@ class Columns:
             self._columns[plain(column)] = column
         self.numbers = {column: n for n, column in enumerate(table.columns, 1)}
         self.numbers[STATE] = len(self.numbers) + 1
+        self._layouts: dict[tuple[str, ...], tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
     def column(self, heading: str) -> str:
         """The column that a heading names; empty if it names none."""
@@ -43,19 +47,35 @@ class Columns:
     def number(self, row: Row) -> Row:
         """The row with its fields in the order of the table's columns; what the table does not
         name comes after them."""
-        fields = [row.name, *[""] * len(self.numbers)]
-        headings = list(fields)
-        for heading, text in row.cells.items():
+        headings = tuple(row.cells)
+        layout = self._layouts.get(headings)
+        if layout is None:
+            if len(self._layouts) >= MOST_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[headings] = self._layout(row.name, headings)
+        places, row.headings = layout
+        fields = [""] * len(row.headings)
+        fields[0] = row.name
+        for place, text in zip(places, row.cells.values(), strict=True):
+            fields[place] = text
+        row.fields = fields
+        return row
+
+    def _layout(
+        self, name: str, headings: tuple[str, ...]
+    ) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Where the cells of these headings stand among the fields, and the fields' headings."""
+        named = [name, *[""] * len(self.numbers)]
+        places: list[int] = []
+        for heading in headings:
             number = self.numbers.get(self.column(heading), 0)
-            if number and not fields[number]:
-                fields[number], headings[number] = text, heading
+            if number and not named[number]:
+                named[number] = heading
             else:
-                fields.append(text)
-                headings.append(heading)
-        numbered = Row.of(row.name, row.cells, row.index)
-        numbered.fields = fields
-        numbered.headings = tuple(headings)
-        return numbered
+                number = len(named)
+                named.append(heading)
+            places.append(number)
+        return tuple(places), tuple(named)
 
 
 def bind(record: Record, columns: Mapping[str, Columns]) -> Record:

@@ -31,6 +31,7 @@ class Body:
         self.shape = shape
         self.need = shape.need
         self._lines: list[str] = []
+        self._first: list[str] = []
         self._depth = 1
         self._count = 0
         self._segments: list[str] = []
@@ -40,6 +41,13 @@ class Body:
     def line(self, text: str) -> None:
         """Add a line at the present depth."""
         self._lines.append("    " * self._depth + text)
+
+    def remember(self, function: str) -> None:
+        """What was worked out for the node already is given at once, before anything is read."""
+        self._first += [
+            f"    memo = node.memo.get({function!r}, node)",
+            "    if memo is not node: return memo",
+        ]
 
     @contextmanager
     def deeper(self, opening: str = "") -> Generator[None]:
@@ -71,7 +79,7 @@ class Body:
 
     def source(self) -> str:
         """The whole function."""
-        top = [f"def {self.head}:"]
+        top = [f"def {self.head}:", *self._first]
         top += [f"    S_{name} = find(node, {name!r})" for name in self._segments]
         if self._parts:
             top.append(f"    P = cut(v, '{SEPARATORS[self.shape.level]}')")

@@ -54,3 +54,8 @@ def usable(conn: psycopg.Connection[Any]) -> None:
 def wait(attempts: int) -> float:
     """Seconds before the next attempt at a message: 1, 2, 4, ... with jitter."""
     return min(LONGEST_WAIT, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+def pause(failures: int, longest: float) -> None:
+    """Sleep while the store is away: 0.1, 0.2, 0.4, ... seconds with jitter."""
+    time.sleep(min(longest, 0.1 * 2.0 ** min(failures, 20)) * random.uniform(0.5, 1))  # noqa: S311

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from healthhub.adapter_api import registry
 from healthhub.adapter_api.adapter import Adapter, OneAFile
@@ -16,6 +17,8 @@ from healthhub.settings import Source
 
 WINDOW_BYTES = 4 * 2**20
 """Bytes of a file that are looked at together; a message may be longer."""
+MOST_BYTES = 32 * 2**20
+"""Bytes without the beginning of a message that are held together."""
 IN_FLIGHT = 1000
 PAUSE_SECONDS = 2.0
 
@@ -32,16 +35,17 @@ class Fed:
     bytes: int = 0
 
 
-def windows(path: Path) -> Iterator[bytes]:
-    """The file in pieces that end where a message ends, so that each can be split alone."""
+def windows(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces that end where a message ends, so that each can be split alone. What has
+    no end within MOST_BYTES is no message, and is cut there."""
     held = b""
-    with path.open("rb") as file:
-        while block := file.read(WINDOW_BYTES):
-            held += block
-            cut = max(held.rfind(start) for start in _STARTS) + 1
-            if cut > 1:
-                yield held[:cut]
-                held = held[cut:]
+    while block := file.read(WINDOW_BYTES):
+        held += block
+        cut = max(held.rfind(start) for start in _STARTS) + 1
+        if cut > 1 or len(held) >= MOST_BYTES:
+            cut = cut if cut > 1 else len(held)
+            yield held[:cut]
+            held = held[cut:]
     if held:
         yield held
 
@@ -49,16 +53,23 @@ def windows(path: Path) -> Iterator[bytes]:
 def messages(paths: Iterable[Path], adapter: Adapter) -> Iterator[bytes]:
     """The messages of many files, in order, without reading a file whole unless it is one."""
     for path in paths:
-        if isinstance(adapter, OneAFile):
-            if path.stat().st_size > adapter.most_bytes:
-                raise TooLarge(
-                    f"{path.name} is over {adapter.most_bytes} bytes; a file holds one document "
-                    "here, so divide it"
-                )
-            yield from adapter.split(path.read_bytes())
-            continue
-        for window in windows(path):
+        with path.open("rb") as file:
+            yield from of_file(file, path.name, adapter)
+
+
+def of_file(file: IO[bytes], name: str, adapter: Adapter) -> Iterator[bytes]:
+    """The messages of one file; TooLarge when it should be one message and is too long."""
+    if not isinstance(adapter, OneAFile):
+        for window in windows(file):
             yield from adapter.split(window)
+        return
+    raw = file.read(adapter.most_bytes + 1)
+    if len(raw) > adapter.most_bytes:
+        raise TooLarge(
+            f"{name} is over {adapter.most_bytes} bytes; a file holds one document here, so "
+            "divide it"
+        )
+    yield from adapter.split(raw)
 
 
 async def feed(

@@ -88,50 +88,59 @@ class Intake:
         self, name: str, source: Source, adapter: Adapter, raw: bytes, via: str
     ) -> Promise:
         """A message of a known source; of one beyond its limit only the beginning is kept."""
-        if len(raw) > source.max_message_bytes:
-            bad = _bilingual(too_long(source.max_message_bytes))
-            head = raw[:HEAD_BYTES]
-            return await self._submit(name, source, adapter, head, via, None, bad)
-        try:
-            envelope = adapter.envelope(raw, source)
-        except BadMessage as error:
-            bad = _bilingual(error)
-            return await self._submit(name, source, adapter, raw, via, None, bad)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the bytes
-            fault("envelope", error)
-            text = bilingual("a fault of the hub; tell its administrator", "")
-            bad = BadMessage(text, condition="207")
-            return await self._submit(name, source, adapter, raw, via, None, bad)
-        return await self._submit(name, source, adapter, raw, via, envelope, None)
+        incoming, bad = read(name, source, adapter, raw, via)
+        return await self._submit(source, adapter, incoming, bad)
 
     async def turn_away(
         self, name: str, adapter: Adapter, raw: bytes, via: str, error: BadMessage
     ) -> Promise:
         """Bytes that are no message, or come from nobody known: kept as rejected."""
-        return await self._submit(
-            name or UNKNOWN, None, adapter, raw, via, None, _bilingual(error)
-        )
+        bad = _bilingual(error)
+        incoming = Incoming(name or UNKNOWN, raw, clock.now(), via, None, noted(bad))
+        return await self._submit(None, adapter, incoming, bad)
 
     async def _submit(
         self,
-        name: str,
         source: Source | None,
         adapter: Adapter,
-        raw: bytes,
-        via: str,
-        envelope: Envelope | None,
+        incoming: Incoming,
         bad: BadMessage | None,
     ) -> Promise:
-        rejected = noted(bad) if bad else ""
-        incoming = Incoming(name, raw, clock.now(), via, envelope, rejected)
+        raw = incoming.raw
         if bad is not None:
-            log.info("reject source=%s condition=%s bytes=%d", name, bad.condition, len(raw))
+            log.info(
+                "reject source=%s condition=%s bytes=%d",
+                incoming.source,
+                bad.condition,
+                len(raw),
+            )
         kept: asyncio.Future[Kept] | HubError
         try:
             kept = await self._keeper.submit(incoming)
         except TryAgain as error:
             kept = error
-        return Promise(raw[:HEAD_BYTES], adapter, source, envelope, bad, kept)
+        return Promise(raw[:HEAD_BYTES], adapter, source, incoming.envelope, bad, kept)
+
+
+def read(
+    name: str, source: Source, adapter: Adapter, raw: bytes, via: str
+) -> tuple[Incoming, BadMessage | None]:
+    """Bytes of a known source as they are kept, of what is beyond its limit the beginning;
+    beside them why they are no message, if so."""
+    if len(raw) > source.max_message_bytes:
+        bad = _bilingual(too_long(source.max_message_bytes))
+        return Incoming(name, raw[:HEAD_BYTES], clock.now(), via, None, noted(bad)), bad
+    try:
+        envelope = adapter.envelope(raw, source)
+    except BadMessage as error:
+        bad = _bilingual(error)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the bytes
+        fault("envelope", error)
+        text = bilingual("a fault of the hub; tell its administrator", "")
+        bad = BadMessage(text, condition="207")
+    else:
+        return Incoming(name, raw, clock.now(), via, envelope), None
+    return Incoming(name, raw, clock.now(), via, None, noted(bad)), bad
 
 
 def too_long(limit: int) -> BadMessage:

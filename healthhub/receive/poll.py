@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 import psycopg
 import sqlalchemy as sa
 
-from healthhub import clock
+from healthhub import clock, keep
 from healthhub.adapter_api.tables import RowLine
 from healthhub.convert.sheets import Cut, Refused, joined
 from healthhub.errors import HubError, TryAgain
-from healthhub.keep import rows
-from healthhub.keep.rows import Counts
+from healthhub.keep import loads, rows
+from healthhub.keep.rows import Counts, Cursor
 from healthhub.receive import views
 from healthhub.receive.tables import Taker
 from healthhub.receive.views import View
@@ -35,6 +35,16 @@ class TooManyGone(HubError):
     """So many rows are gone at once that the view is more likely at fault."""
 
     code, status = "too-many-gone", 409
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of a view, and the cursor of the view that was ``read`` once they are kept."""
+
+    view: View
+    cuts: tuple[Cut | Refused, ...]
+    read: View
+    at: Cursor
 
 
 class Poller:
@@ -57,15 +67,77 @@ class Poller:
         counts = Counts()
         with self._engine.connect() as source:
             there = self._views(source)
+            self._begin(conn, source, there)
             for view in there.values():
                 children = [v for v in there.values() if v.table.of == view.table.name]
                 if view.table.of:
-                    counts += self._changed_children(conn, source, view, there)
-                    continue
-                counts += self._changed(conn, source, view, children)
-                if sweep or self._due(conn, view):
+                    changed = self._changed_children(conn, source, view, there)
+                else:
+                    changed = self._changed(conn, source, view, children)
+                for batch in changed:
+                    with conn.transaction():
+                        counts += self._keep(conn, batch.cuts, batch.view)
+                        rows.advance(conn, self._taker.name, batch.read.table.name, batch.at)
+                if not view.table.of and (sweep or self._due(conn, view)):
                     counts += self._sweep(conn, source, view, children)
         return counts
+
+    def history(self, conn: psycopg.Connection, told: Callable[[int], None]) -> Iterator[Batch]:
+        """All that was not read yet, for a load: ``told`` learns how many rows are to come. The
+        caller keeps each batch and then notes its cursor, in this order.
+
+        Rows without a time of change are read last. A view that had never been read counts as
+        compared as a whole when the load began; else the next poll compares it.
+        """
+        with self._engine.connect() as source:
+            there = self._views(source)
+            parents = [view for view in there.values() if not view.table.of]
+            self._begin(conn, source, there)
+            told(sum(self._to_come(conn, source, view) for view in parents))
+            for view in parents:
+                children = [v for v in there.values() if v.table.of == view.table.name]
+                yield from self._whole(conn, source, view, children)
+            for view in there.values():
+                if view.table.of:
+                    yield from self._changed_children(conn, source, view, there)
+
+    def _whole(
+        self,
+        conn: psycopg.Connection,
+        source: sa.Connection,
+        view: View,
+        children: Sequence[View],
+    ) -> Iterator[Batch]:
+        """A view from its cursor to its end, then what no cursor finds."""
+        began, at = clock.now(), rows.cursor(conn, self._taker.name, view.table.name)
+        unread = _is_new(at)
+        for batch in self._changed(conn, source, view, children):
+            at = batch.at
+            yield batch
+        for batch in views.unstamped(source, view, self._database.batch):
+            yield Batch(view, tuple(self._cuts(source, view, batch, children)), view, at)
+        if unread:
+            yield Batch(view, (), view, replace(at, swept=began))
+
+    def _to_come(self, conn: psycopg.Connection, source: sa.Connection, view: View) -> int:
+        at = rows.cursor(conn, self._taker.name, view.table.name)
+        return views.count(source, view, self._since(at.position))
+
+    def _begin(
+        self, conn: psycopg.Connection, source: sa.Connection, there: Mapping[str, View]
+    ) -> None:
+        """Where parents were never read they are about to be, with their children: of these,
+        only what changes from now on need be looked for."""
+        name = self._taker.name
+        for view in there.values():
+            parent = there.get(view.table.of)
+            if parent is None or view.change is None:
+                continue
+            cursors = [rows.cursor(conn, name, v.table.name) for v in (parent, view)]
+            if all(map(_is_new, cursors)) and (row := views.latest(source, view)):
+                position = self._position("", view, [row])
+                at = replace(cursors[1], position=position)
+                rows.advance(conn, name, view.table.name, at)
 
     def _views(self, source: sa.Connection) -> dict[str, View]:
         found: dict[str, View] = {}
@@ -96,19 +168,14 @@ class Poller:
         source: sa.Connection,
         view: View,
         children: Sequence[View],
-    ) -> Counts:
+    ) -> Iterator[Batch]:
         """What has changed in a view since it was last read."""
         if view.change is None:
-            return Counts()
-        counts, name = Counts(), view.table.name
-        at = rows.cursor(conn, self._taker.name, name)
+            return
+        at = rows.cursor(conn, self._taker.name, view.table.name)
         for batch in views.rows(source, view, self._since(at.position), self._database.batch):
-            cuts = list(self._cuts(source, view, batch, children))
             at = replace(at, position=self._position(at.position, view, batch))
-            with conn.transaction():
-                counts += self._keep(conn, cuts, view)
-                rows.advance(conn, self._taker.name, name, at)
-        return counts
+            yield Batch(view, tuple(self._cuts(source, view, batch, children)), view, at)
 
     def _changed_children(
         self,
@@ -116,23 +183,18 @@ class Poller:
         source: sa.Connection,
         view: View,
         there: Mapping[str, View],
-    ) -> Counts:
+    ) -> Iterator[Batch]:
         """What has changed in a view of children: their parents are read again, whole."""
         parent = there.get(view.table.of)
         if view.change is None or parent is None:
-            return Counts()
-        counts, name = Counts(), view.table.name
+            return
         siblings = [v for v in there.values() if v.table.of == view.table.of]
-        at = rows.cursor(conn, self._taker.name, name)
+        at = rows.cursor(conn, self._taker.name, view.table.name)
         for batch in views.rows(source, view, self._since(at.position), self._database.batch):
             keys = _keys(view, view.table.on, batch)
             parents = views.matching(source, parent, view.table.on, keys)
-            cuts = list(self._cuts(source, parent, parents, siblings))
             at = replace(at, position=self._position(at.position, view, batch))
-            with conn.transaction():
-                counts += self._keep(conn, cuts, parent)
-                rows.advance(conn, self._taker.name, name, at)
-        return counts
+            yield Batch(parent, tuple(self._cuts(source, parent, parents, siblings)), view, at)
 
     def _position(self, before: str, view: View, batch: Sequence[Mapping[str, Any]]) -> str:
         """The cursor after a batch; it does not go back over the overlap, nor ahead of now."""
@@ -153,7 +215,7 @@ class Poller:
     ) -> Counts:
         """Read all rows: those that came behind the cursor, and which are there no longer."""
         counts, name = Counts(), view.table.name
-        began = clock.now()
+        began, newest = clock.now(), keep.newest(conn)
         with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as present:
             for batch in views.every_row(source, view, self._database.batch):
                 cuts = list(self._cuts(source, view, batch, children))
@@ -166,14 +228,16 @@ class Poller:
             with conn.transaction():
                 if self._database.withdraw_missing:
                     keys = (line.rstrip("\n") for line in present)
-                    counts += self._withdraw(conn, view, keys)
+                    counts += self._withdraw(conn, view, keys, newest)
                 at = rows.cursor(conn, self._taker.name, name)
                 rows.advance(conn, self._taker.name, name, replace(at, swept=began))
         return counts
 
-    def _withdraw(self, conn: psycopg.Connection, view: View, keys: Iterator[str]) -> Counts:
+    def _withdraw(
+        self, conn: psycopg.Connection, view: View, keys: Iterator[str], newest: int
+    ) -> Counts:
         name = view.table.name
-        found = rows.vanished(conn, self._taker.name, name, keys)
+        found = rows.vanished(conn, self._taker.name, name, keys, newest)
         if len(found.keys) > max(FEW, self._database.most_missing * found.held):
             raise TooManyGone(
                 f"{len(found.keys)} of {found.held} rows of {view.selectable.fullname} are gone at "
@@ -187,6 +251,8 @@ class Poller:
     def _keep(
         self, conn: psycopg.Connection, cuts: Sequence[Cut | Refused], view: View
     ) -> Counts:
+        if loads.is_loaded(conn, self._taker.name):
+            raise TryAgain("a load has the source's history; its views are read again after it")
         if rows.waiting(conn, self._most_pending):
             raise TryAgain("too many messages wait to be processed; the views are read later")
         return self._taker.keep(conn, cuts, "view")
@@ -239,6 +305,11 @@ class Poller:
             line = RowLine(child.table.name, said, gone)
             found.setdefault(_key(child, child.table.on, row), []).append(line)
         return found
+
+
+def _is_new(at: Cursor) -> bool:
+    """Whether nothing was read yet of the view that the cursor is of."""
+    return not at.position and at.swept is None
 
 
 def _keys(

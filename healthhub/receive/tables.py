@@ -66,16 +66,19 @@ class Taker:
         Reading it again says nothing new, so after any interruption it is simply read again.
         """
         told = Told()
-        messages = self.cuts(path, shown)
+        messages = self.every_cut(path, shown)
+        while batch := list(islice(messages, BATCH)):
+            self._keep(conn, batch, via, told)
+        return told
+
+    def every_cut(self, path: Path, shown: str) -> Iterator[Cut | Refused]:
+        """The messages of a file; where it cannot be read on, its beginning as refused."""
         try:
-            while batch := list(islice(messages, BATCH)):
-                self._keep(conn, batch, via, told)
+            yield from self.cuts(path, shown)
         except BadMessage as error:
             with path.open("rb") as opened:
                 head = opened.read(HEAD_BYTES)
-            place = f"{shown} {error.place}"
-            self._keep(conn, [Refused(place, error.message, head)], via, told)
-        return told
+            yield Refused(f"{shown} {error.place}", error.message, head)
 
     def cuts(self, path: Path, shown: str) -> Iterator[Cut | Refused]:
         """The messages of a file and what of it is refused, streamed; raises BadMessage."""
@@ -83,7 +86,7 @@ class Taker:
 
     def versions(self, cuts: Iterable[Cut]) -> list[Versioned]:
         """Messages as what their rows say now, for comparison alone."""
-        return [self._versioned(cut, "") for cut in cuts]
+        return [self.versioned(cut, "") for cut in cuts]
 
     def _keep(
         self, conn: psycopg.Connection, batch: list[Cut | Refused], via: str, told: Told
@@ -106,20 +109,23 @@ class Taker:
             if isinstance(each, Cut):
                 good.append(each)
             else:
-                bad.append(self._rejected(each, via))
-        counts = rows.keep(conn, self.name, (self._versioned(cut, via) for cut in good))
+                bad.append(self.rejected(each, via))
+        counts = rows.keep(conn, self.name, (self.versioned(cut, via) for cut in good))
         if bad:
             rows.insert_all(conn, bad)
             log.info("reject source=%s rows=%d", self.name, len(bad))
         return counts + Counts(rejected=len(bad))
 
-    def _versioned(self, cut: Cut, via: str) -> Versioned:
+    def versioned(self, cut: Cut, via: str, reserved: int = 0) -> Versioned:
+        """What a cut says, as it is compared with what its row last said."""
+
         def write(revision: int, before: bytes | None, back: bool) -> Incoming:
             return self._incoming(
                 self.cutter.revised(cut, revision, before, back=back), f"{via} {cut.place}"
             )
 
-        return Versioned(cut.head.table, cut.key, cut.digest, write, cut.head.gone)
+        head = cut.head
+        return Versioned(head.table, cut.key, cut.digest, write, head.gone, reserved)
 
     def withdrawn(self, table: str, key: str, via: str) -> Versioned:
         """The going of a row that a view no longer holds."""
@@ -133,7 +139,8 @@ class Taker:
         envelope: Envelope = self._adapter.envelope(raw, self.source)
         return Incoming(self.name, raw, clock.now(), via, envelope)
 
-    def _rejected(self, refused: Refused, via: str) -> Incoming:
+    def rejected(self, refused: Refused, via: str) -> Incoming:
+        """A row that can be no message, as it is kept."""
         said = f"{REQUIRED} {refused.place} {bilingual(refused.reason, REQUIRED)}"
         return Incoming(
             self.name, refused.raw, clock.now(), f"{via} {refused.place}", None, said

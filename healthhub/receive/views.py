@@ -135,6 +135,32 @@ def rows(
     yield from _streamed(connection, of, statement, batch)
 
 
+def unstamped(
+    connection: sa.Connection, of: View, batch: int
+) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The rows that no cursor finds: those without a time of change."""
+    statement = sa.select(of.selectable)
+    if of.change is not None:
+        statement = statement.where(of.change.is_(None))
+    order = [of.named[column] for column in of.table.key]
+    yield from _streamed(connection, of, statement.order_by(*order), batch)
+
+
+def count(connection: sa.Connection, of: View, since: Any) -> int:
+    """How many rows there are from ``since`` on (None: all), with those without a time."""
+    statement = sa.select(sa.func.count()).select_from(of.selectable)
+    if of.change is not None and since is not None:
+        statement = statement.where(sa.or_(of.change >= since, of.change.is_(None)))
+    return connection.execute(statement).scalar_one()
+
+
+def latest(connection: sa.Connection, of: View) -> Mapping[str, Any] | None:
+    """The last value of the column of change; None where no row has one."""
+    assert of.change is not None  # noqa: S101 - asked by the caller
+    value = connection.execute(sa.select(sa.func.max(of.change))).scalar()
+    return None if value is None else of.read({of.change.name: value})
+
+
 def every_row(
     connection: sa.Connection, of: View, batch: int
 ) -> Iterator[Sequence[Mapping[str, Any]]]:

@@ -31,6 +31,7 @@ _LIMIT = re.compile(
 _EMPTY_RANGES = frozenset(("null-null", "-", "--", "NULL", "null", "~", "无", "/"))
 
 
+@lru_cache(maxsize=8192)
 def number(text: str) -> Decimal | None:
     """A decimal with its digits; ``131.`` and ``.5`` are made what JSON allows."""
     text = half(text).strip().replace(",", "").lstrip("+")
@@ -159,6 +160,12 @@ def range_(
     run: Run, node: Any, need: Any, value: str, unit_field: str | None = None
 ) -> dict[str, Any] | None:
     """A Range from "3.5-5.5", "205.00--285.00", "3.5～5.5", "<5.0", ">=10"; else nothing."""
+    found = _range(run.terms, value, unit_field)
+    return None if found is None else {end: {**limit} for end, limit in found.items()}
+
+
+@lru_cache(maxsize=8192)
+def _range(terms: Any, value: str, unit_field: str | None) -> dict[str, dict[str, Any]] | None:
     text = half(value).strip()
     match = _SPAN.fullmatch(text)
     if match is not None:
@@ -167,12 +174,12 @@ def range_(
             return None
         if high < low and match["high"].startswith("-"):
             high = -high
-        measure = unit(run, unit_field, match["rest"] or match["unit"])
+        measure = _unit(terms, unit_field, match["rest"] or match["unit"])
         return {"low": {"value": low, **measure}, "high": {"value": high, **measure}}
     match = _LIMIT.fullmatch(text)
     if match is None:
         return None
-    limit = {"value": number(match["number"]), **unit(run, unit_field, match["rest"])}
+    limit = {"value": number(match["number"]), **_unit(terms, unit_field, match["rest"])}
     return {"high" if "<" in match["sign"] else "low": limit}
 
 
