@@ -74,7 +74,7 @@ def take(
     history.settle(conn, fresh, findings, parked, packer)
     good = [c for c in conversions if not c.failed]
     changed = _store(conn, good)
-    met = {c.message.id: c.converted.sightings for c in good}
+    met = {c.message.id: c.converted.sightings for c in conversions}
     keep.sight(conn, [c.message for c in conversions], met)
     taken.tally = Tally(len(conversions) - len(parked), len(parked), 0, changed)
     return taken
