@@ -1,9 +1,9 @@
-"""Revision 0020: how far each file of a history has been taken."""
+"""Revision 0021: how far each file of a history has been taken."""
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
