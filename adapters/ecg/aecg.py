@@ -23,7 +23,11 @@ _TIMES = ("TIME_ABSOLUTE", "TIME_RELATIVE")
 _STATEMENTS = ("MDC_ECG_INTERPRETATION_STATEMENT", "MDC_ECG_INTERPRETATION_SUMMARY")
 _INTERPRETATION = "MDC_ECG_INTERPRETATION"
 _MILLISECONDS = {"s": 1000, "ms": 1, "us": Decimal("0.001")}
-_DIGITS = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
+_DIGITS = re.compile(r"\s*+(?:[-+]?\d++(?:\.\d++)?+(?:[eE][+-]?\d{1,2})?+(?:\s++|$))*+")
+_BLOCK = 2**16
+"""Characters of samples that are looked at together: a day's are not to be millions of texts."""
+MOST_TEXT = 16 * 2**20
+"""Bytes of a document: six minutes of twelve leads at 1000 a second."""
 _PERSON = "**/trialSubject/subjectDemographicPerson/"
 _DEVICE = "**/seriesAuthor/"
 _SAID = (
@@ -47,6 +51,8 @@ _SAID = (
 
 def read(raw: bytes, charset: str) -> Tree:
     """The recording; raises BadMessage with the byte."""
+    if len(raw) > MOST_TEXT:
+        raise too_much(f"the document is over {MOST_TEXT} bytes", f"byte {MOST_TEXT + 1}")
     return _Reader(document(raw, charset), len(raw)).recording()
 
 
@@ -127,15 +133,13 @@ class _Reader:
         digits = self._all(part, "value/digits")
         if not digits:
             raise self._wrong("a sequence holds no digits", part)
-        texts = digits[0].text.split()
-        if len(texts) > recording.MOST_SAMPLES:
-            raise too_much(f"a lead has {len(texts)} samples", self._place(part))
-        for text in texts:
-            if _DIGITS.fullmatch(text) is None:
-                raise self._wrong("a sample is no number", digits[0])
-        if not texts:
+        text = digits[0].text
+        count = _count(text)
+        if count is None:
+            raise self._wrong("a sample is no number", digits[0])
+        if not count:
             raise self._wrong("a sequence holds no digits", part)
-        shown = recording.kept(len(texts), period, self._place(part))
+        shown = recording.kept(count, period, self._place(part))
         span_of = self._span(digits[0], "")
         scale = self._first(part, "value/scale/@value")
         self._made.lead(
@@ -147,10 +151,10 @@ class _Reader:
                 unit=self._first(part, "value/scale/@unit", "value/origin/@unit"),
                 period=increment._replace(text=plain(period)),
                 factor=scale if _number(scale.text) is not None else Piece("1"),
-                data=Piece(" ".join(texts[:shown]), *span_of),
+                data=Piece(" ".join(text.split(None, shown)[:shown]), *span_of),
             )
         )
-        return len(texts)
+        return count
 
     def _or_zero(self, part: Node) -> Piece:
         origin = self._first(part, "value/origin/@value")
@@ -213,6 +217,21 @@ def _joined(root: Piece, extension: Piece) -> Piece:
     start = min(p.start for p in (root, extension) if p.end) if root.end or extension.end else 0
     text = f"{root.text}|{extension.text}" if root.text else extension.text
     return Piece(text, start, max(root.end, extension.end))
+
+
+def _count(text: str) -> int | None:
+    """How many numbers a text is, block by block; None if one of them is no number."""
+    count = at = 0
+    while at < len(text):
+        end = at + _BLOCK
+        while end < len(text) and not text[end].isspace():
+            end += 1
+        block = text[at:end]
+        if _DIGITS.fullmatch(block) is None:
+            return None
+        count += len(block.split())
+        at = end
+    return count
 
 
 def _number(text: str) -> Decimal | None:

@@ -18,8 +18,8 @@ from typing import Any
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from adapters.dicom import charset as charsets
 from adapters.ecg import recording
+from adapters.ecg.elements import coded, piece, recoded
 from adapters.ecg.recording import Lead, Measurement, Recording, plain, too_much
 from adapters.tree import Piece, Tree
 from healthhub.adapter_api import BadMessage
@@ -44,8 +44,7 @@ _TYPES = {
 }
 """Waveform Sample Interpretation (5400,1006) as array spells it; A-law and mu-law are of sound."""
 _DERIVED = "DERIVED"
-_TERMS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030"}
-_TEXT_KINDS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+
 _TEXTS = {
     "SOPInstanceUID": "id",
     "StudyInstanceUID": "study",
@@ -74,6 +73,7 @@ _BROKEN = (
     KeyError,
     LookupError,
     NotImplementedError,
+    OSError,
     OverflowError,
     RecursionError,
     TypeError,
@@ -95,7 +95,7 @@ def read(raw: bytes, charset: str) -> Tree:
         warnings.simplefilter("ignore")
         try:
             found = _dataset(raw)
-            return _Reader(found, len(raw), _recoded(found, charset)).recording()
+            return _Reader(found, len(raw), recoded(found, charset)).recording()
         except _BROKEN:
             raise BadMessage(
                 "the DICOM file cannot be read: it is damaged or was cut off; send it again",
@@ -123,34 +123,6 @@ def _dataset(raw: bytes) -> Any:
     return found
 
 
-def _recoded(found: Any, default: str) -> str:
-    """Have texts read in the charset that their bytes are in; gives the remark if that is not
-    the declared one. A file that declares none is in the source's."""
-    declared = str(found.get("SpecificCharacterSet") or "").strip()
-    known = charsets.of(declared, _foreign(found), default)
-    if known.wrong:
-        found.SpecificCharacterSet = _TERMS.get(known.codec, "GB18030")
-        found.set_original_encoding(*found.original_encoding, found._character_set)
-    if not known.wrong or not declared:
-        return ""
-    return (
-        f"the file says that its texts are in {declared}; they are in {known.codec} and were read "
-        "so: let its maker correct SpecificCharacterSet (0008,0005)"
-    )
-
-
-def _foreign(found: Any) -> list[bytes]:
-    """The bytes of texts that are not plain ASCII, as they stand in the file."""
-    texts: list[bytes] = []
-    tags = list(found.keys())  # its items would be decoded on the way
-    for tag in tags:
-        element = found.get_item(tag)
-        value = getattr(element, "value", None)
-        if element.VR in _TEXT_KINDS and isinstance(value, bytes) and not value.isascii():
-            texts.append(value.strip(b"\0 "))
-    return texts
-
-
 class _Reader:
     """One data set being read."""
 
@@ -162,7 +134,7 @@ class _Reader:
     def recording(self) -> Tree:
         """The tree of the data set."""
         for keyword, path in _TEXTS.items():
-            self._made.say(path, _piece(self._set, keyword))
+            self._made.say(path, piece(self._set, keyword))
         self._made.say("time", self._time())
         seconds = Decimal(0)
         for number, group in enumerate(self._set.get("WaveformSequence") or (), 1):
@@ -179,12 +151,12 @@ class _Reader:
     def _time(self) -> Piece:
         """When it was taken, with the zone if the file states one."""
         zone = str(self._set.get("TimezoneOffsetFromUTC", "") or "")
-        whole = _piece(self._set, "AcquisitionDateTime")
+        whole = piece(self._set, "AcquisitionDateTime")
         if whole.text:
             stated = "+" in whole.text or "-" in whole.text
             return whole if stated else whole._replace(text=whole.text + zone)
         for name in ("Acquisition", "Content", "Study"):
-            day, time = _piece(self._set, name + "Date"), _piece(self._set, name + "Time")
+            day, time = piece(self._set, name + "Date"), piece(self._set, name + "Time")
             if day.text:
                 text = day.text + time.text + (zone if time.text else "")
                 return Piece(text, day.start, day.end)
@@ -201,11 +173,11 @@ class _Reader:
             )
         if per > recording.MOST_LEADS:
             raise too_much(f"there are more than {recording.MOST_LEADS} leads", place)
-        values = self._values(group, count * per, place)
         element = group["WaveformData"]
         start = int(element.file_tell or 0)
         period = Decimal(1000) / frequency
         shown = recording.kept(count, period, place)
+        values = self._values(group, count * per, shown * per, place)
         missing = self._sample(group, group, "WaveformPaddingValue")
         for number, channel in enumerate(channels):
             samples = values[number : shown * per : per]
@@ -220,17 +192,18 @@ class _Reader:
             self._made.lead(replace(lead, lower=lower, upper=upper))
         return count / frequency
 
-    def _values(self, group: Any, wanted: int, place: str) -> Sequence[int]:
-        """All samples of a group as they lie, channel by channel in each moment."""
+    def _values(self, group: Any, wanted: int, shown: int, place: str) -> Sequence[int]:
+        """The first samples of a group as they lie, channel by channel in each moment, if all
+        that are ``wanted`` are there."""
         kind = str(group.WaveformSampleInterpretation)
         code, width = _TYPES.get(kind, ("", 0))
         if not code or int(group.WaveformBitsAllocated) != width * 8:
             raise _wrong(f"its samples are {kind} of {group.WaveformBitsAllocated} bits", place)
-        data = bytes(group.WaveformData)
+        data = memoryview(group.WaveformData)
         if wanted * width > len(data):
             raise _wrong(f"it says {wanted} samples and holds {len(data) // width}", place)
         values = array(code)
-        values.frombytes(data[: wanted * width])
+        values.frombytes(data[: shown * width])
         if width > 1 and self._set.original_encoding[1] is False:
             values.byteswap()
         return values
@@ -247,93 +220,43 @@ class _Reader:
 
     def _annotation(self, note: Any) -> None:
         """A statement, or a measurement of the whole."""
-        text = _piece(note, "UnformattedTextValue")
+        text = piece(note, "UnformattedTextValue")
         if text.text:
             self._made.say("statement", text)
             return
         concept = (note.get("ConceptNameCodeSequence") or [None])[0]
-        value = _piece(note, "NumericValue")
+        value = piece(note, "NumericValue")
         channels = list(note.get("ReferencedWaveformChannels") or ())
         if concept is None or not value.text or value.text == "0" or any(channels[1::2]):
             return  # nothing measured, or measured in one channel alone
         unit = (note.get("MeasurementUnitsCodeSequence") or [None])[0]
-        code, name, system = _coded(concept)
-        said = _piece(unit, "CodeValue") if unit is not None else Piece("")
+        code, name, system = coded(concept)
+        said = piece(unit, "CodeValue") if unit is not None else Piece("")
         self._made.measurement(Measurement(code, name, system, value, said))
 
 
 def _lead(channel: Any, number: int, period: str, data: Piece) -> Lead:
     """A channel's definition; without a sensitivity its samples have no unit (PS3.3, C.10.9)."""
     source = (channel.get("ChannelSourceSequence") or [None])[0]
-    code, name, system = _coded(source) if source is not None else (Piece(""),) * 3
-    label = _piece(channel, "ChannelLabel")
+    code, name, system = coded(source) if source is not None else (Piece(""),) * 3
+    label = piece(channel, "ChannelLabel")
     unit = (channel.get("ChannelSensitivityUnitsSequence") or [None])[0]
-    sensitivity = _piece(channel, "ChannelSensitivity")
-    factor = _number(sensitivity.text or "1")
-    factor *= _number(_piece(channel, "ChannelSensitivityCorrectionFactor").text or "1")
-    baseline = _piece(channel, "ChannelBaseline")
-    origin = baseline._replace(text=plain(_number(baseline.text or "0")))
+    sensitivity = piece(channel, "ChannelSensitivity")
+    factor = decimal_of(sensitivity.text or "1")
+    factor *= decimal_of(piece(channel, "ChannelSensitivityCorrectionFactor").text or "1")
+    baseline = piece(channel, "ChannelBaseline")
+    origin = baseline._replace(text=plain(decimal_of(baseline.text or "0")))
     return Lead(
         code=code,
         name=name if name.text else (label if label.text else Piece(f"channel {number}")),
         system=system,
         origin=origin,
-        unit=_piece(unit, "CodeValue") if unit is not None else Piece(""),
+        unit=piece(unit, "CodeValue") if unit is not None else Piece(""),
         period=Piece(period),
         factor=sensitivity._replace(text=plain(factor)),
         data=data,
         text=label,
     )
-
-
-def _coded(concept: Any) -> tuple[Piece, Piece, Piece]:
-    return (
-        _piece(concept, "CodeValue"),
-        _piece(concept, "CodeMeaning"),
-        _piece(concept, "CodingSchemeDesignator"),
-    )
-
-
-def _piece(holder: Any, keyword: str) -> Piece:
-    """An element's text with its bytes; of a name the form in ideographs, if it has one."""
-    if keyword not in holder:
-        return Piece("")
-    element = holder[keyword]
-    value = element.value
-    if value is None or (isinstance(value, (str, bytes)) and not value):
-        return Piece("")
-    if element.VR == "PN":
-        text, size = _person_name(value)
-    elif element.VM > 1:
-        text = " ".join(str(part) for part in value)
-        size = len(text)
-    else:
-        text = str(value).strip()
-        size = len(text.encode(_codec(holder), "replace"))
-    start = int(element.file_tell or 0)
-    return Piece(text, start, start + size) if start else Piece(text)
-
-
-def _person_name(value: Any) -> tuple[str, int]:
-    """A name in ideographs, if it has that form, and the bytes of the whole."""
-    text = str(value.ideographic or value.alphabetic).replace("^", " ").strip()
-    return text, len(value.original_string or text)
-
-
-def _codec(holder: Any) -> str:
-    """The codec of a data set's texts, as pydicom has found it."""
-    found = holder._character_set
-    return found if isinstance(found, str) else found[0]
-
-
-def _number(text: str) -> Decimal:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(text) from None
-    if not found.is_finite() or abs(found) > 10**12:
-        raise ValueError(text)
-    return found
 
 
 def _wrong(what: str, place: str) -> BadMessage:

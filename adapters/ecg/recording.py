@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,7 +23,8 @@ from adapters.hl7v3.parse import Node
 from adapters.tree import Piece, Tree
 from healthhub.adapter_api import BadMessage
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 32 * 2**20
+"""A long one is stored whole, in base64: at this size a worker stays within its memory."""
 MOST_LEADS = 64
 MOST_SAMPLES = 16_000_000
 """Samples of one lead; two days at 90 a second, 4.4 hours at 1000."""
@@ -30,6 +32,7 @@ INLINE_SECONDS = 60
 EXCERPT_SECONDS = 10
 """A longer recording is kept whole beside the Observation, which holds its beginning."""
 NOTHING = Piece("")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,12 @@ class Recording:
         self._leads += 1
         if self._leads > MOST_LEADS:
             raise too_much(f"there are more than {MOST_LEADS} leads", f"lead {self._leads}")
+        # One that nobody has named is kept as what it is: the third, say.
+        name = lead.name
+        if not lead.code.text and not name.text:
+            name = Piece(f"lead {self._leads}", lead.data.start, lead.data.end)
         named = (
-            ("code", _coded(lead.code, lead.name, lead.system, lead.text)),
+            ("code", _coded(lead.code, name, lead.system, lead.text)),
             ("origin", lead.origin),
             ("unit", lead.unit),
             ("period", lead.period),
@@ -127,10 +134,15 @@ class Recording:
 def _coded(code: Piece, name: Piece, system: Piece, text: Piece) -> Piece:
     """A code with its parts as functions on codes take them: original text is the ninth."""
     stood = code if code.text else name
-    parts = (code.text, name.text, system.text, *[""] * 5, text.text)
-    while not parts[-1]:
-        parts = parts[:-1]
-    return stood._replace(parts=parts)
+    parts = [code.text, name.text, system.text, *[""] * 5, text.text]
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return stood._replace(parts=tuple(parts))
+
+
+def cleaned(text: str) -> str:
+    """A text without the control characters that damage or padding leave in binary forms."""
+    return _CONTROLS.sub("", text).strip()
 
 
 def kept(count: int, period_ms: Decimal, place: str) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from adapters.ecg import recording
-from adapters.ecg.recording import Lead, Measurement, Recording, plain
+from adapters.ecg.recording import Lead, Measurement, Recording, cleaned, plain
 from adapters.ecg.samples import Rhythms, rhythms
 from adapters.ecg.sections import Section, sections
 from adapters.tree import Piece, Tree
@@ -135,7 +135,7 @@ def _text(section: Section, at: int, size: int, charset: str) -> str:
     if charset == "utf-16-le":
         data = data[: size // 2 * 2]
     try:
-        return data.decode(charset).partition("\0")[0].strip()
+        return cleaned(data.decode(charset).partition("\0")[0])
     except UnicodeDecodeError as error:
         raise BadMessage(
             f"a text is not {charset}; let the sender state its charset (tag 14), or set the "

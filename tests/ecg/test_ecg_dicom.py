@@ -178,6 +178,16 @@ def test_leads_of_several_groups_are_all_there() -> None:
     assert list(leads(made)) == [f"MDC_ECG_ELEC_POTL_{n}" for n in ("I", "II", "V1")]
 
 
+def test_control_characters_in_a_text_are_left_out() -> None:
+    found = convert(
+        write([group(ONE)], charset="ISO_IR 192").replace(
+            b"ECG2603020017", b"ECG26\x00302\x01017"
+        )
+    )
+    [order] = only(found, "Observation")["basedOn"]
+    assert order["identifier"]["value"] == "ECG26302017"
+
+
 def refused(raw: bytes) -> BadMessage:
     with pytest.raises(BadMessage) as told:
         ADAPTER.envelope(raw, FEED)
@@ -190,7 +200,8 @@ def refused(raw: bytes) -> BadMessage:
     [
         (write([group(ONE)], said={"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}), "no electrocardiogram"),
         (write([group(ONE)], syntax=DeflatedExplicitVRLittleEndian), "deflated"),
-        (write([group(ONE, NumberOfWaveformSamples=4_000_000_000)]), "says 8000000000 samples"),
+        (write([group(ONE, NumberOfWaveformSamples=4_000_000_000)]), "longer than 16000000; divide"),
+        (write([group(ONE, NumberOfWaveformSamples=6)]), "says 12 samples and holds 10"),
         (write([group(ONE, SamplingFrequency="0")]), "no frequency"),
         (write([group(ONE, SamplingFrequency="1e9")]), "no frequency"),
         (write([group(ONE, NumberOfWaveformChannels=3)]), "as many channels"),

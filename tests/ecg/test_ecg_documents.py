@@ -20,7 +20,8 @@ from converted import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.ecg import ADAPTER
+from adapters.ecg import ADAPTER, aecg
+from adapters.ecg.aecg import MOST_TEXT
 from adapters.ecg.recording import EXCERPT_SECONDS, MOST_BYTES, MOST_LEADS
 from healthhub.adapter_api import BadMessage
 from healthhub.convert.samples import SampleSource, differences, outcome, samples
@@ -43,6 +44,16 @@ MINIMAL = b"""<!-- the smallest document of the implementation guide's kind: no 
 <value xsi:type="SLIST_PQ"><origin value="0" unit="uV"/><scale value="2.5" unit="uV"/>
 <digits>-2 -2 -2 -3 </digits></value></sequence></component>
 </sequenceSet></component></series></component></AnnotatedECG>"""
+
+
+@given(st.lists(st.integers(-9999, 9999), min_size=1, max_size=60), st.integers(1, 9))
+def test_samples_are_counted_block_by_block(values: list[int], block: int) -> None:
+    text = " " + "\n ".join(map(str, values)) + "  "
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(aecg, "_BLOCK", block)
+        assert aecg._count(text) == len(values)
+        assert aecg._count(text + "x") is None
+        assert aecg._count(text + "1-") is None
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[s.path.name for s in SAMPLES])
@@ -141,6 +152,7 @@ BOMB = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>
         (b"<ClinicalDocument/>", "no AnnotatedECG"),
         (write([]), "no lead"),
         (write([("MDC_ECG_LEAD_I", [1])] * (MOST_LEADS + 1)), "leads; divide"),
+        (WHOLE + b" " * MOST_TEXT, "divide"),
         (b"MSH|^~\\&|A", "no DICOM file, SCP-ECG record or AnnotatedECG"),
         (b"", "no DICOM file"),
         (b"PK\x03\x04" + b"\0" * 400, "unpacked"),
@@ -181,6 +193,16 @@ def test_a_file_longer_than_any_recording_is_not_read(tmp_path: object) -> None:
         file.truncate(MOST_BYTES + 1)
     with pytest.raises(TooLarge, match=r"long\.dcm"):
         list(files.messages([path], ADAPTER))
+
+
+def test_a_lead_that_nobody_has_named_is_kept_and_flagged() -> None:
+    found = convert(WHOLE.replace(b'code="MDC_ECG_LEAD_AVR"', b'code=""'))
+    parts = only(found, "Observation")["component"]
+    assert [(f.code, f.value) for f in found.findings] == [("unknown-code", "lead 2")]
+    assert (parts[1]["code"]["text"], parts[1]["valueSampledData"]["data"]) == (
+        "lead 2",
+        "40 50 60",
+    )
 
 
 def test_a_vendors_own_code_is_kept_beside_its_name() -> None:
