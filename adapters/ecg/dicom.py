@@ -19,7 +19,7 @@ import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from adapters.ecg import recording
-from adapters.ecg.elements import coded, piece, recoded
+from adapters.ecg.elements import coded, decimal_of, piece, recoded
 from adapters.ecg.recording import Lead, Measurement, Recording, plain, too_much
 from adapters.tree import Piece, Tree
 from healthhub.adapter_api import BadMessage
