@@ -112,7 +112,7 @@ FOUND = [
         ("unknown-code", "/vaccinationInfo/records/record[1]/manufacturer", "99"),
         ("bad-date", "/vaccinationInfo/records/record[2]/vaccinationTime", "20251340"),
         ("bad-date", "/vaccinationInfo/records/record[2]/operateTime", "20251340"),
-        ("bad-time", "", "20251340"),
+        ("bad-time", "/vaccinationInfo/records/record[2]/operateTime", "20251340"),
         ("placeholder", "/vaccinationInfo/records/record[2]/validDate", "99991231")}),
 ]  # fmt: skip
 
