@@ -73,7 +73,13 @@ def write(seen: Seen, title: str) -> tuple[str, str]:
 
 
 def _names(seen: Seen) -> Iterator[str]:
-    yield "names:"
+    lines = list(_numbers(seen))
+    stands = any(not line.lstrip().startswith("#") for line in lines)
+    yield "names:" if stands else f"{_MARK}names:"
+    yield from lines
+
+
+def _numbers(seen: Seen) -> Iterator[str]:
     numbers = [
         label for label, (count, resident) in seen.labels.items() if resident < count / 2
     ]
@@ -121,13 +127,13 @@ def _codes(seen: Seen) -> Iterator[str]:
         yield '  tests: {system: "http://loinc.org", file: tests.csv}'
     if labels:
         said = ", ".join(
-            f"{label}: NI|National unique individual identifier" for label in labels
+            f'"{label}": NI|National unique individual identifier' for label in labels
         )
         yield f"  identifier-type: {{map: {{{said}}}}}"
     for mark in strange:
         yield f"  # OBX-8 holds {mark} in {seen.marks[mark]} results, which no standard table has"
     if strange:
-        said = ", ".join(f"{mark}: ...|..." for mark in strange)
+        said = ", ".join(f'"{mark}": ...|...' for mark in strange)
         yield f"  {_MARK}interpretation: {{map: {{{said}}}}}"
     if seen.marks["N"] and (seen.marks["P"] or seen.marks["M"]):
         yield "  # N beside P or M may mean negative here, not normal: ask the laboratory"

@@ -238,6 +238,8 @@ def _code_file(item: Item, folder: Path) -> dict[str, Code]:
                     item.where, f"{item.text} must have the header source,code,display,system"
                 )
             code = (row["code"] or "").strip()
+            if not code:
+                continue  # listed, and not mapped yet: unknown, not "none"
             entries[(row["source"] or "").strip()] = Code(
                 "" if code == "none" else code,
                 (row.get("display") or "").strip(),

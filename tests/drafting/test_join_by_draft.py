@@ -162,6 +162,14 @@ def test_messages_draft_what_differs_from_the_base(
         'value <- .1 if .5 != "SFZ"',
     ]
     assert said["codes"]["identifier-type"]["map"]["SFZ"].startswith("NI|")
+    (folder / "mapping.yaml").write_text(
+        (folder / "mapping.yaml").read_text("utf-8") + "include: [draft.yaml]\n", "utf-8"
+    )
+    assert cli.main(["map", "check", "east"]) == 0
+    assert cli.main(["map", "test", "east", "--accept"]) == 0
+    outcome = next((folder / "samples").glob("*.json")).read_text("utf-8")
+    assert outcome.count('"unknown-code"') == 3, "a test without its code is kept and told"
+    assert '"code": ""' not in outcome
     tests = (folder / "tests.csv").read_text("utf-8").splitlines()
     assert tests == [
         "source,code,display,system",
@@ -169,3 +177,21 @@ def test_messages_draft_what_differs_from_the_base(
         "HBsAg,,乙肝表面抗原,",
         "XYZ,,院内自编项目,",
     ]
+
+
+def test_where_only_a_person_can_choose_nothing_stands_and_the_draft_still_loads(
+    home: Path,
+) -> None:
+    assert cli.main(["source", "new", "west", "--like", "hl7v2"]) == 0
+    folder = home / "mappings" / "west"
+    raw = RESULT.replace("E000123^^^^PI", "E000123^^^^1~777^^^^2").replace("^SFZ", "^3")
+    raw = "\r".join(line for line in raw.splitlines() if not line.startswith("PV1"))
+    (folder / "samples" / "result.gb18030.hl7").write_bytes(raw.encode("gb18030"))
+    assert cli.main(["map", "draft", "west"]) == 0
+    text = (folder / "draft.yaml").read_text("utf-8")
+    assert text.count("# ? patient_number:") == 2
+    assert "names" not in yaml.safe_load(text)
+    assert yaml.safe_load(text)["codes"]["identifier-type"]["map"].keys() == {"3"}
+    mapping = folder / "mapping.yaml"
+    mapping.write_text(mapping.read_text("utf-8") + "include: [draft.yaml]\n", "utf-8")
+    assert cli.main(["map", "check", "west"]) == 0
