@@ -62,6 +62,8 @@ def sight(
     Part of the transaction that settles them, and the last of it: counts of a frequent code are
     then locked but for a moment.
     """
+    if not settled:
+        return
     counts: dict[_Key, _Count] = {}
     rows: list[tuple[int, _Key, int]] = []
     for source, table, code, was_mapped, number in conn.execute(

@@ -125,6 +125,9 @@ _TABLES: dict[str, LiteralString] = {
     "pairs": "select kept, replaced, undone, authority, at from patient_pair",
     "rows": """select r.source, tab, key, r.digest, revision, gone, m.digest
         from source_row r join message m on m.id = r.message""",
+    "gaps": "select source, tab, code, open, mapped from code_gap",
+    "sightings": """select m.digest, g.source, g.tab, g.code, s.version from code_sighting s
+        join message m on m.id = s.message join code_gap g on g.id = s.gap""",
     "cursors": "select source, tab, position, swept is not null, problem from source_cursor",
 }
 
