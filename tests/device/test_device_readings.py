@@ -248,6 +248,19 @@ def test_a_strip_is_sampled_data_of_its_lead() -> None:
     assert any(message[slice(*span)].startswith(b"[-50, -49,") for span in spans)
 
 
+@pytest.mark.parametrize("rate", [None, 0, "fast", -250])
+def test_a_strip_without_a_rate_is_told_and_not_stored(rate: Any) -> None:
+    message = raw(type="ecg", lead="I", rate=rate, unit="uV", samples=list(range(20)))
+    assert observed(message) == {}
+    assert [code for code, _, _ in findings(message)] == ["not-applied"]
+
+
+def test_a_number_beyond_measure_is_kept_as_it_came() -> None:
+    message = raw(type="glucose", value="9" * 30, unit="mg/dL")
+    body = observed(message)["14743-9"]
+    assert body["valueString"] == "9" * 30
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     value=st.decimals(0, 1000, places=1) | st.text(PRINTED, max_size=12),

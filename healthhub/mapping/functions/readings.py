@@ -12,6 +12,8 @@ from healthhub.mapping.functions.times import Moment, parse
 
 CLOCK_AHEAD = timedelta(hours=1)
 """How far a device's clock may run ahead of the receipt."""
+LARGEST = Decimal(10) ** 12
+"""A greater number was not measured; it is left as it came."""
 _LENGTHS = {10: 1, 13: 1000}
 """Digits of a time counted since 1970, and how many of its units make a second."""
 
@@ -65,7 +67,7 @@ def outside(
 def times(value: str, factor: str | int | None, digits: str | int = 2) -> str | None:
     """A number times a factor, rounded to so many digits after the point."""
     found, by = number(value), number(str(factor)) if factor is not None else None
-    if found is None or by is None:
+    if found is None or by is None or abs(found) > LARGEST:
         return None
     return str(round(found * by, int(digits)))
 
@@ -74,6 +76,6 @@ def times(value: str, factor: str | int | None, digits: str | int = 2) -> str | 
 def over(value: str, dividend: str | int) -> Decimal | None:
     """How many times a number goes into another: 250 | over(1000) is 4."""
     found, whole = number(value), number(str(dividend))
-    if not found or whole is None or found < 0:
+    if not found or whole is None or not 1 / LARGEST < found < LARGEST:
         return None
     return Decimal(format(round(whole / found, 6).normalize(), "f"))
