@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from healthhub.store import cursor, rows
+from healthhub.store import cursor, rows, types
 from healthhub.store.concept_walk import BY, Walk
 from healthhub.store.conditions import Clauses
 from healthhub.store.cursor import MOST_KEYS, Order, Place
 
+MOST_FETCHED = 20_000
+"""Matches that are fetched and sorted, at most."""
 _NEWEST = "r.at_end desc nulls last, r.id asc"
 
 
@@ -37,23 +39,38 @@ class Pages:
         driven = self.clauses.driven
         return self._sorted(self.clauses.where(fetched=driven), driven=driven)
 
-    def fetched_if_few(self, most: int) -> str:
-        """The same if there are no more than ``most``. Each line ends with how many were found,
-        one more at most; where nothing is on the page, a line has only that."""
+    def fetched_if_few(self, least: int) -> str:
+        """The same if there are no more than are worth it. Each line ends with how many were
+        found, one more at most, and how many are worth it; where nothing is on the page, a line
+        has only these.
+
+        Matches are sooner fetched than met in order up to the root of page times rows of the
+        type: that many are read on either way. ``least``: so few always are.
+        """
         where = self.clauses.where(fetched=True)
         after = f" and {self._after()}" if self.place else ""
         keys = "".join(f", {key.sql} as k{n}" for n, key in enumerate(self.order.keys))
         held = "".join(f", f.k{n}" for n in range(len(self.order.keys)))
         by = self.order.by("f", driven=False, names=[f"f.k{n}" for n in range(MOST_KEYS)])
+        size = f"greatest({least}, least({MOST_FETCHED}, sqrt({self.count + 1} * c.reltuples * coalesce(share, 0))))"
         return (
-            f"with found as materialized (select r.patient_key, r.type, r.id{keys}"  # noqa: S608
-            f" from resource r where {where}{after} limit {most + 1})"
-            f" select {rows.COLUMNS}{held}, {self.total}, counted.found"
-            " from (select count(*) as found from found) counted left join (select * from found f"
-            f" where (select count(*) from found) <= {most} order by {by} limit {self._limit()}) f"
+            f"with worth as materialized (select {size}::bigint as rows"  # noqa: S608
+            " from pg_class c left join pg_stats s on s.schemaname = 'public'"
+            " and s.tablename = c.relname and s.attname = 'type'"
+            " left join lateral unnest(s.most_common_vals::text::smallint[], s.most_common_freqs)"
+            f" t(type, share) on t.type = {self._type()} where c.oid = 'public.resource'::regclass),"
+            f" found as materialized (select r.patient_key, r.type, r.id{keys}"
+            f" from resource r where {where}{after} limit (select rows + 1 from worth))"
+            f" select {rows.COLUMNS}{held}, {self.total}, counted.found, worth.rows"
+            " from worth cross join (select count(*) as found from found) counted"
+            " left join (select * from found f where (select count(*) from found)"
+            f" <= (select rows from worth) order by {by} limit {self._limit()}) f"
             " on true left join resource r on r.patient_key = f.patient_key and r.type = f.type"
             f" and r.id = f.id order by {by}"
         )
+
+    def _type(self) -> str:
+        return self.clauses.value(types.NUMBERS.get(self.clauses.type, 0))
 
     def tried(self, most: int) -> str:
         """The page, if it is full after ``most`` rows of the type in order."""

@@ -39,9 +39,8 @@ MOST = 1000
 USUAL = 50
 TRIED = 2000
 """Rows in order within which a page is looked for before anything is counted."""
-FEW = 20_000
-"""Matches that are sooner fetched and sorted than found among millions in order: where more fill
-a page, it is met after some ten thousand rows."""
+FEW = 4000
+"""Matches that are fetched and sorted in any store; of a large type more are."""
 _REPEATED = ("_include", "_revinclude")
 
 
@@ -175,9 +174,9 @@ class _Search:
         read = self._read(lambda page: page.fetched_if_few(FEW))
 
         def decode(found: list[Row]) -> SearchPage | None:
-            if found[0][-1] > FEW:
+            if found[0][-2] > found[0][-1]:
                 return None
-            return read.decode([row[:-1] for row in found if row[1] is not None])
+            return read.decode([row[:-2] for row in found if row[1] is not None])
 
         return Query(read.sql, read.params, decode)
 
