@@ -83,6 +83,21 @@ def views(path: Path, count: int) -> int:
     return sum(map(len, tables.values()))
 
 
+def reports(count: int) -> Iterator[tuple[Row, list[Row]]]:
+    """The rows of laboratory reports as the views have them, each with those of its results."""
+    for resident in residents(count):
+        report: Row = {}
+        results: list[Row] = []
+        for name, row in _viewed(resident):
+            if name == "V_LAB_REPORT":
+                if results:
+                    yield report, results
+                report, results = row, []
+            elif name == "V_LAB_RESULT":
+                results.append(row)
+        yield report, results
+
+
 def _viewed(of: Resident) -> Iterator[tuple[str, Row]]:
     dice, n = random.Random(of.ordinal), of.ordinal
     patient = {"patid": f"B{n:07d}"}
@@ -134,7 +149,12 @@ def _reported(
         report
         | dict(visit)
         | {"dzsqdbh": f"S{name}", "txdm": f"T{name}", "bblbdm": "C", "bblbmc": "血清"}
-        | {"jylbdm": "SH", "jylbmc": "生化", "cjsj": _stamp(taken), "jybgrq": _stamp(told)}
+        | {
+            "jylbdm": "JYZ012",
+            "jylbmc": "肾功能",
+            "cjsj": _stamp(taken),
+            "jybgrq": _stamp(told),
+        }
         | {"shysqmsj": _stamp(told), "shys": dice.choice(DOCTORS)}
         | dict(changed),
     )
@@ -247,10 +267,12 @@ _NAME = re.compile(rb"(</?name>)")
 _ENTRY = re.compile(rb"<entry>.*?</entry>", re.DOTALL)
 
 
-def documents(folder: Path, samples: Path, count: int, least_bytes: int = 0) -> int:
+def documents(
+    folder: Path, samples: Path, count: int, least_bytes: Sequence[int] = (0,)
+) -> int:
     """WS/T 500 documents after the samples of all kinds that there are, each of another number,
-    two or three of each resident; gives their bytes. With ``least_bytes`` each repeats its
-    entries until it is that large, as the documents of long stays are."""
+    two of each resident; gives their bytes. By turns they repeat their entries until they have
+    ``least_bytes``, as the documents of long stays do."""
     folder.mkdir(parents=True)
     templates = [path.read_bytes() for path in sorted(samples.glob("c*.xml"))]
     written = 0
@@ -258,7 +280,7 @@ def documents(folder: Path, samples: Path, count: int, least_bytes: int = 0) -> 
     for number in range(count):
         of = born[number // 2]
         made = _renumbered(templates[number % len(templates)], of, number)
-        made = _lengthened(made, least_bytes)
+        made = _lengthened(made, least_bytes[number % len(least_bytes)])
         (folder / f"{number:07d}.xml").write_bytes(made)
         written += len(made)
     return written

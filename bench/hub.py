@@ -11,10 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -96,12 +97,19 @@ class Hub:
 
 
 @contextmanager
-def running(workers: int = 1, processes: int = 1) -> Iterator[Hub]:
+def running(
+    workers: int = 1,
+    processes: int = 1,
+    sources: Callable[[Path], Mapping[str, Mapping[str, Any]]] | None = None,
+) -> Iterator[Hub]:
     """Start a hub that knows the demo city's sources, with so many workers and web processes;
-    it is gone afterwards."""
+    it is gone afterwards. ``sources`` gives, for its folder, more of them, or more of some."""
     folder = Path(tempfile.mkdtemp(prefix="healthhub-bench-"))
     ports = [_free_port(), _free_port()]
-    tables = city.settings() | {
+    known = city.settings()
+    for name, table in (sources(folder) if sources else {}).items():
+        known["sources"][name] = known["sources"].get(name, {}) | dict(table)
+    tables = known | {
         "data_dir": str(folder / "data"),
         "port": ports[0],
         "mllp": {"port": ports[1]},
