@@ -246,10 +246,12 @@ def _due(hl7v2: int, soap: int) -> tuple[list[bytes], list[bytes]]:
     residents = max(200, hl7v2 // 20, soap // 4)
     found: tuple[list[bytes], list[bytes]] = ([], [])
     for sent in city.Story(residents, 4711, 3, city.UNTIL).messages():
+        if sent.planted or not sent.accepted:
+            continue  # errors are for the tests
         if sent.source.startswith(("hospital-a-", "hospital-b-")) and sent.raw[:3] == b"MSH":
             if len(found[0]) < hl7v2:
                 found[0].append(sent.raw)
-        elif sent.source == "hospital-c" and sent.accepted and len(found[1]) < soap:
+        elif sent.source == "hospital-c" and len(found[1]) < soap:
             found[1].append(sent.raw)
     if len(found[0]) < hl7v2 or len(found[1]) < soap:
         raise RuntimeError("the city has not sent enough; make it larger")
