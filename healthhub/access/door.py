@@ -147,11 +147,11 @@ class Door(Threshold):
 
     async def keep(self, who: Actor, place: str, params: Sequence[tuple[str, str]]) -> str:
         """Keep a search that is not to stand in an address; the token that stands for it."""
-        return await self._lanes.fetch(kept.keep(who, place, params))
+        return await self._convoys.fetch(kept.keep(who, place, params))
 
     async def kept(self, who: Actor, place: str, token: str) -> list[tuple[str, str]]:
         """The search that was kept for this actor; Gone after an hour."""
-        return await self._lanes.fetch(kept.kept(who, place, token))
+        return await self._convoys.fetch(kept.kept(who, place, token))
 
     async def everything(
         self,
@@ -286,7 +286,7 @@ class Door(Threshold):
 
     async def _covered(self, patient: UUID) -> Sequence[UUID]:
         """Whose rows a read of the patient covers, itself first."""
-        return await self._lanes.fetch(identify.covered(patient))
+        return await self._convoys.fetch(identify.covered(patient))
 
 
 def _written(params: Sequence[tuple[str, str]]) -> str:

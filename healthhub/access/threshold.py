@@ -22,7 +22,7 @@ from healthhub.access.together import Together
 from healthhub.access.veil import veiled
 from healthhub.errors import HubError, TryAgain
 from healthhub.store import database, search
-from healthhub.store.lane import Lanes
+from healthhub.store.convoy import Convoys
 from healthhub.store.query import Query
 
 _log = logging.getLogger(__name__)
@@ -47,14 +47,14 @@ class Threshold:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
         self._audit = Audit(pool)
-        self._lanes = Lanes(cast(str, pool.conninfo), database.OPTIONS)
+        self._convoys = Convoys(cast(str, pool.conninfo), database.OPTIONS)
         self._creates = Together(self._create)
         self._threads = Threads(pool)
 
     async def close(self) -> None:
         """Write the audit events that still wait, and let go of the connections."""
         await self._audit.close()
-        await self._lanes.close()
+        await self._convoys.close()
         await self._threads.close()
 
     async def permit(self, who: Actor, purpose: Purpose, action: Action) -> None:
@@ -155,7 +155,7 @@ class Threshold:
         """The same for one short statement, which audits itself and is committed with that."""
         await self.permit(event.actor, event.purpose, event.action)
         try:
-            result = await self._lanes.fetch(together(event, wanted, shown))
+            result = await self._convoys.fetch(together(event, wanted, shown))
         except QueryCanceled:
             raise search.too_costly() from None
         except psycopg.Error as error:

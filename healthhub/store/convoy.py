@@ -1,4 +1,4 @@
-"""Lanes: connections on which many short statements travel together and are committed together.
+"""Convoys: connections on which many short statements travel together and are committed together.
 
 A cursor of psycopg costs a statement some 0.15 ms of Python, and each its own way to the server.
 Here all statements that are asked for while the last ones are on their way go as one segment of
@@ -29,36 +29,36 @@ from healthhub.store import dictionary
 from healthhub.store.query import Query, Row
 
 T = TypeVar("T")
-LANES = 2
+CONVOYS = 2
 MOST = 64
 """Statements in a segment."""
 WAITING = 2000
 PREPARED = 150
-"""Statements that a lane keeps prepared; the one used longest ago makes room."""
+"""Statements that a convoy keeps prepared; the one used longest ago makes room."""
 _PLACE = re.compile(r"%\((\w+)\)b|%%")
 
 
-class Lanes:
-    """A few lanes to one database, opened when they are first wanted."""
+class Convoys:
+    """A few convoys to one database, opened when they are first wanted."""
 
-    def __init__(self, conninfo: str, options: str, lanes: int = LANES) -> None:
-        self._lanes = [_Lane(conninfo, options) for _ in range(lanes)]
+    def __init__(self, conninfo: str, options: str, convoys: int = CONVOYS) -> None:
+        self._convoys = [_Convoy(conninfo, options) for _ in range(convoys)]
 
     async def fetch(self, query: Query[T]) -> T:
         """The answer to a query with named parameters, committed. For short statements alone:
         others wait behind it. Raises what the database raises, TryAgain when too many wait."""
-        lane = min(self._lanes, key=_Lane.load)
-        rows = await lane.ask(query.sql, cast(Mapping[str, Any], query.params))
+        convoy = min(self._convoys, key=_Convoy.load)
+        rows = await convoy.ask(query.sql, cast(Mapping[str, Any], query.params))
         try:
             return query.decode(rows)
         except dictionary.UnknownDictionary:
-            dictionary.learn(await lane.ask(dictionary.ALL, {}))
+            dictionary.learn(await convoy.ask(dictionary.ALL, {}))
             return query.decode(rows)
 
     async def close(self) -> None:
         """Let go of the connections; what is under way fails."""
-        for lane in self._lanes:
-            await lane.close()
+        for convoy in self._convoys:
+            await convoy.close()
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class _Asked:
     result: pq.abc.PGresult | None = None
 
 
-class _Lane:
+class _Convoy:
     def __init__(self, conninfo: str, options: str) -> None:
         self._conninfo = conninfo
         self._options = options
@@ -155,7 +155,7 @@ class _Lane:
             self._pq.send_query_params(b"deallocate " + old, None)
             self._commands.append(None)
         self._names += 1
-        name = b"lane%d" % self._names
+        name = b"convoy%d" % self._names
         self._pq.send_prepare(name, sql.encode())
         self._commands.append(None)
         self._prepared[sql] = name
@@ -266,7 +266,7 @@ def _text(value: Any) -> bytes | None:
             return str(value).encode()
         case list() | tuple():
             return b"{%b}" % b",".join(map(_element, cast(Sequence[Any], value)))
-    raise TypeError(f"{type(value).__name__} is no parameter of a lane")
+    raise TypeError(f"{type(value).__name__} is no parameter of a convoy")
 
 
 def _element(value: Any) -> bytes:

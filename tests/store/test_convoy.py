@@ -1,4 +1,4 @@
-"""Lanes: many statements on one connection, each with its own rows or its own error."""
+"""Convoys: many statements on one connection, each with its own rows or its own error."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from healthhub.errors import TryAgain
-from healthhub.store import lane
-from healthhub.store.lane import Lanes
+from healthhub.store import convoy
+from healthhub.store.convoy import Convoys
 from healthhub.store.query import Query, Row
 
 Ask = Callable[..., Awaitable[list[Row]]]
 
 
 def told(dsn: str, story: Callable[[Ask], Awaitable[None]], options: str = "") -> None:
-    """Run a story that asks one lane."""
+    """Run a story that asks one convoy."""
 
     async def run() -> None:
-        lanes = Lanes(dsn, options, lanes=1)
+        convoys = Convoys(dsn, options, convoys=1)
 
         async def ask(sql: str, **values: Any) -> list[Row]:
-            return await lanes.fetch(Query(sql, values, lambda found: found))
+            return await convoys.fetch(Query(sql, values, lambda found: found))
 
         try:
             await story(ask)
         finally:
-            await lanes.close()
+            await convoys.close()
 
     asyncio.run(run())
 
@@ -162,7 +162,7 @@ def test_one_who_no_longer_waits_takes_nothing_from_the_others(server_dsn: str) 
 def test_prepared_statements_stay_bounded(
     server_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "PREPARED", 10)
+    monkeypatch.setattr(convoy, "PREPARED", 10)
 
     async def story(ask: Ask) -> None:
         await asyncio.gather(*(ask(f"select {n}") for n in range(25)))
@@ -176,7 +176,7 @@ def test_prepared_statements_stay_bounded(
 def test_too_many_who_wait_are_told_so(
     server_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "WAITING", 5)
+    monkeypatch.setattr(convoy, "WAITING", 5)
 
     async def story(ask: Ask) -> None:
         asked = [ask("select 1") for _ in range(9)]
