@@ -10,15 +10,10 @@ https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any, TypeVar, cast
-from uuid import UUID
 
 import psycopg
 from psycopg import errors, pq
@@ -26,6 +21,7 @@ from psycopg.adapt import Transformer
 
 from healthhub.errors import TryAgain
 from healthhub.store import dictionary
+from healthhub.store.convoy_values import numbered, text
 from healthhub.store.query import Query, Row
 
 T = TypeVar("T")
@@ -35,7 +31,11 @@ MOST = 64
 WAITING = 2000
 PREPARED = 150
 """Statements that a convoy keeps prepared; the one used longest ago makes room."""
-_PLACE = re.compile(r"%\((\w+)\)b|%%")
+MOST_VALUES = 65_535
+"""The protocol counts the parameters of a statement in 16 bits."""
+CHANGED, FORGOTTEN = "0A000", "26000"
+"""A prepared statement's tables have changed since, or the server knows it no longer."""
+_STALE = (CHANGED, FORGOTTEN)
 
 
 class Convoys:
@@ -69,6 +69,16 @@ class _Asked:
     values: list[bytes | None]
     future: asyncio.Future[list[Row]]
     result: pq.abc.PGresult | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A statement that the server is told to prepare under a name, or (no statement) a name
+    that it is told to forget."""
+
+    name: bytes
+    sql: str | None = None
 
 
 class _Convoy:
@@ -78,9 +88,10 @@ class _Convoy:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._waiting: deque[_Asked] = deque()
         self._sent: list[_Asked] = []
-        self._commands: deque[_Asked | None] = deque()
+        self._commands: deque[_Asked | _Told] = deque()
         self._prepared: OrderedDict[str, bytes] = OrderedDict()
-        self._new: list[str] = []
+        self._old: list[bytes] = []
+        self._unknown: set[bytes] = set()
         self._error: pq.abc.PGresult | None = None
         self._names = 0
         self._turn: asyncio.Task[None] | None = None
@@ -94,9 +105,11 @@ class _Convoy:
         """The rows of a statement."""
         if len(self._waiting) >= WAITING:
             raise TryAgain("too many requests wait; send this one again in a few seconds")
-        text, names = _numbered(sql)
+        said, names = numbered(sql)
+        if len(names) > MOST_VALUES:
+            raise psycopg.ProgrammingError(f"a statement has at most {MOST_VALUES} parameters")
         loop = asyncio.get_running_loop()
-        asked = _Asked(text, [_text(values[name]) for name in names], loop.create_future())
+        asked = _Asked(said, [text(values[name]) for name in names], loop.create_future())
         self._waiting.append(asked)
         if not self._sent and self._turn is None:
             self._turn = loop.create_task(self._go())
@@ -104,6 +117,9 @@ class _Convoy:
 
     async def close(self) -> None:
         """Hang up."""
+        if self._turn is not None:
+            self._turn.cancel()
+            await asyncio.wait([self._turn])
         self._lose(psycopg.OperationalError("the hub is shutting down"))
 
     async def _go(self) -> None:
@@ -112,7 +128,7 @@ class _Convoy:
             if self._connection is None:
                 await self._open()
             self._send()
-        except psycopg.Error as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits hears of it
             self._lose(error)
         finally:
             self._turn = None
@@ -124,6 +140,7 @@ class _Convoy:
         self._connection = connection
         self._decoder = Transformer(connection)
         self._prepared.clear()
+        self._old.clear()
         self._pq = connection.pgconn
         self._pq.nonblocking = 1
         self._pq.enter_pipeline_mode()
@@ -151,15 +168,16 @@ class _Convoy:
             self._prepared.move_to_end(sql)
             return name
         if len(self._prepared) >= PREPARED:
-            _, old = self._prepared.popitem(last=False)
+            self._old.append(self._prepared.popitem(last=False)[1])
+        while self._old:
+            old = self._old.pop()
             self._pq.send_query_params(b"deallocate " + old, None)
-            self._commands.append(None)
+            self._commands.append(_Told(old))
         self._names += 1
         name = b"convoy%d" % self._names
         self._pq.send_prepare(name, sql.encode())
-        self._commands.append(None)
+        self._commands.append(_Told(name, sql))
         self._prepared[sql] = name
-        self._new.append(sql)
         return name
 
     def _flush(self) -> None:
@@ -169,7 +187,7 @@ class _Convoy:
                 loop.add_writer(self._socket, self._flush)
             else:
                 loop.remove_writer(self._socket)
-        except psycopg.Error as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits hears of it
             self._lose(error)
 
     def _readable(self) -> None:
@@ -188,39 +206,64 @@ class _Convoy:
                     break
                 if result.status == pq.ExecStatus.FATAL_ERROR:
                     self._error = self._error or result
-                asked = self._commands.popleft() if self._commands else None
-                if asked is not None:
-                    asked.result = result
-        except psycopg.Error as error:
+                if self._commands:
+                    self._came(self._commands.popleft(), result)
+        except Exception as error:  # noqa: BLE001 - whoever waits hears of it
             self._lose(error)
+
+    def _came(self, command: _Asked | _Told, result: pq.abc.PGresult) -> None:
+        if isinstance(command, _Asked):
+            command.result = result
+        elif result.status == pq.ExecStatus.COMMAND_OK:
+            return
+        elif command.sql is not None:
+            self._unknown.add(command.name)
+            if self._prepared.get(command.sql) == command.name:
+                del self._prepared[command.sql]
+        elif (
+            result.status == pq.ExecStatus.PIPELINE_ABORTED
+            and command.name not in self._unknown
+        ):
+            self._old.append(command.name)  # it is still to be forgotten
 
     def _end(self) -> None:
         """A segment is committed, or has failed as a whole: then each of its statements is sent
         alone, so that one's error is not another's."""
         sent, self._sent = self._sent, []
         self._commands.clear()
-        new, self._new = self._new, []
+        self._unknown.clear()
         error, self._error = self._error, None
         if error is None:
             self._alone = self._alone and bool(self._waiting)
             for each in sent:
                 self._hand_out(each)
             return
-        for sql in new:  # the server may not know it
-            self._prepared.pop(sql, None)
+        first = sent[0]
         if len(sent) > 1:
             self._alone = True
             self._waiting.extendleft(reversed(sent))
-        elif not sent[0].future.done():
-            sent[0].future.set_exception(errors.error_from_result(error))
+        elif not first.again and (state := errors.error_from_result(error).sqlstate) in _STALE:
+            first.again = True
+            name = self._prepared.pop(first.sql, None)
+            if name is not None and state == CHANGED:
+                self._old.append(name)
+            self._waiting.appendleft(first)
+        elif not first.future.done():
+            first.future.set_exception(errors.error_from_result(error))
 
     def _hand_out(self, asked: _Asked) -> None:
-        if asked.future.done() or asked.result is None:
+        if asked.future.done():
             return
-        self._decoder.set_pgresult(asked.result, format=pq.Format.BINARY)
-        asked.future.set_result(self._decoder.load_rows(0, asked.result.ntuples, tuple))
+        try:
+            assert asked.result is not None  # noqa: S101 - every statement of a segment has one
+            self._decoder.set_pgresult(asked.result, format=pq.Format.BINARY)
+            rows = self._decoder.load_rows(0, asked.result.ntuples, tuple)
+        except Exception as error:  # noqa: BLE001 - what one cannot read keeps no other waiting
+            asked.future.set_exception(error)
+        else:
+            asked.future.set_result(rows)
 
-    def _lose(self, error: psycopg.Error) -> None:
+    def _lose(self, error: Exception) -> None:
         """The connection is gone: whoever waits hears of it, the next who asks opens another."""
         lost, self._connection = self._connection, None
         if lost is not None:
@@ -232,44 +275,7 @@ class _Convoy:
         self._sent, self._alone, self._error = [], False, None
         self._waiting.clear()
         self._commands.clear()
+        self._unknown.clear()
         for each in waiting:
             if not each.future.done():
                 each.future.set_exception(error)
-
-
-@lru_cache(maxsize=1000)
-def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """The statement with $1, $2... for its named places, and their names in order."""
-    names: dict[str, int] = {}
-
-    def place(found: re.Match[str]) -> str:
-        name = found.group(1)
-        return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
-
-    return _PLACE.sub(place, sql), tuple(names)
-
-
-def _text(value: Any) -> bytes | None:
-    """A parameter in text; its type is the one that the statement gives its place."""
-    match value:
-        case None:
-            return None
-        case bool():
-            return b"t" if value else b"f"
-        case str():
-            return value.encode()
-        case bytes():
-            return b"\\x" + value.hex().encode()
-        case datetime():
-            return value.isoformat().encode()
-        case int() | UUID() | Decimal():
-            return str(value).encode()
-        case list() | tuple():
-            return b"{%b}" % b",".join(map(_element, cast(Sequence[Any], value)))
-    raise TypeError(f"{type(value).__name__} is no parameter of a convoy")
-
-
-def _element(value: Any) -> bytes:
-    if isinstance(value, str):
-        return b'"%b"' % value.replace("\\", "\\\\").replace('"', '\\"').encode()
-    return _text(value) or b"null"

@@ -194,3 +194,83 @@ def test_a_large_answer_comes_whole(server_dsn: str) -> None:
         assert found == [[(sent,)], [(1,)]]
 
     told(server_dsn, story)
+
+
+def test_what_cannot_be_read_keeps_no_other_waiting(server_dsn: str) -> None:
+    async def story(ask: Ask) -> None:
+        found = await asyncio.wait_for(
+            asyncio.gather(
+                ask("select 1"),
+                ask("select 'infinity'::timestamptz"),
+                ask("select 3"),
+                return_exceptions=True,
+            ),
+            20,
+        )
+        assert [found[0], found[2]] == [[(1,)], [(3,)]]
+        assert isinstance(found[1], psycopg.DataError)
+
+    told(server_dsn, story)
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["a\0b"]])
+def test_a_text_is_never_cut_at_a_nul(server_dsn: str, value: Any) -> None:
+    async def story(ask: Ask) -> None:
+        with pytest.raises(psycopg.DataError):
+            await ask("select %(v)b", v=value)
+        assert await ask("select 1") == [(1,)]
+
+    told(server_dsn, story)
+
+
+def test_too_many_values_are_their_senders_fault_alone(server_dsn: str) -> None:
+    sql = "select " + " or ".join(f"%(v{n})b = 1" for n in range(65_536))
+
+    async def story(ask: Ask) -> None:
+        found = await asyncio.gather(
+            ask("select pg_sleep(0.1)"),
+            ask(sql, **{f"v{n}": 1 for n in range(65_536)}),
+            return_exceptions=True,
+        )
+        assert isinstance(found[1], psycopg.ProgrammingError)
+        assert not isinstance(found[0], Exception)
+
+    told(server_dsn, story)
+
+
+def test_a_statement_whose_table_has_changed_is_prepared_again(
+    connection: psycopg.Connection,
+) -> None:
+    connection.execute("create table grows (n int)")
+    connection.execute("insert into grows values (1)")
+    connection.commit()
+
+    async def story(ask: Ask) -> None:
+        assert await ask("select * from grows") == [(1,)]
+        connection.execute("alter table grows add m int default 2")
+        connection.commit()
+        assert await ask("select * from grows") == [(1, 2)]
+        await ask("deallocate all")
+        assert await ask("select * from grows") == [(1, 2)]
+
+    told(connection.info.dsn, story)
+
+
+def test_statements_that_fail_leave_no_prepared_ones_behind(
+    server_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convoy, "PREPARED", 10)
+
+    async def story(ask: Ask) -> None:
+        for n in range(40):
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await ask(f"select {n} / %(zero)b::int", zero=0)
+        for n in range(5):
+            await asyncio.gather(
+                *(ask(f"select {n} + {m} / %(zero)b::int", zero=0) for m in range(20)),
+                return_exceptions=True,
+            )
+        rows = await ask("select count(*) from pg_prepared_statements")
+        assert rows[0][0] <= 11
+
+    told(server_dsn, story)
