@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from healthhub.adapter_api.bad_message import BadMessage
@@ -35,6 +35,20 @@ class OneAFile(Protocol):
     @property
     def most_bytes(self) -> int:
         """A longer file is none of its messages."""
+        ...
+
+
+@runtime_checkable
+class OwnAnswer(Protocol):
+    """An adapter whose senders by HTTP are answered in its own form."""
+
+    @property
+    def media_type(self) -> str:
+        """What the answer is."""
+        ...
+
+    def joined(self, acknowledgements: Sequence[bytes]) -> bytes:
+        """The answer to a body that held several messages."""
         ...
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Span = tuple[int, int]
 """Start and end of bytes in a raw message."""
@@ -90,6 +90,22 @@ def _unnumbered(name: str, text: str) -> list[str]:
     raise TypeError(f"the columns of {name} have no numbers yet")
 
 
+class Given(NamedTuple):
+    """A resource that a message holds as FHIR itself: where it stands, and what is asked of it.
+
+    ``address`` is its full URL; ``method`` and ``url`` those of a request; ``at`` the time that
+    the message gives it beside the resource. ``resource`` is empty for a DELETE.
+    """
+
+    resource: dict[str, Any]
+    place: str
+    span: Span
+    address: str = ""
+    method: str = ""
+    url: str = ""
+    at: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A message that has been read. ``kind`` is ``ADT^A01``; ``charset`` the codec used;
@@ -101,7 +117,7 @@ class Record:
     no rule says another; ``mended`` what the adapter had to mend: code and sentence;
     ``original`` the document's own bytes, where a resource is to keep them; ``valued`` the
     places of a tree that hold something, without numbers; ``asks``: it states nothing, it is a
-    question.
+    question; ``given``: the resources that it holds as FHIR, to be taken as they are.
     """
 
     kind: str
@@ -114,3 +130,4 @@ class Record:
     original: bytes = b""
     valued: Callable[[], Iterable[str]] | None = None
     asks: bool = False
+    given: tuple[Given, ...] = ()

@@ -13,6 +13,7 @@ from healthhub.adapter_api.record import Place, Record, Row
 from healthhub.convert.explained import Explained
 from healthhub.convert.forms import Forms
 from healthhub.convert.met import described
+from healthhub.convert.taken import Taking
 from healthhub.errors import Unprocessable
 from healthhub.mapping.definition import Code
 from healthhub.mapping.library import Library
@@ -21,6 +22,7 @@ from healthhub.mapping.tables import bind, of_tables
 from healthhub.model.code_maps import Overlay
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted, Draft
+from healthhub.terms import judged
 
 
 class SourceSettings(Protocol):
@@ -78,6 +80,7 @@ class Converter:
             library.terms,
             source.endpoint,
         )
+        self._known = judged.known(library.folder)
         self._forms = Forms()
         self._columns = of_tables(self._compiled.definition.tables)
 
@@ -115,17 +118,28 @@ class Converter:
             return Converted((), (), (_not_for_records(record.processing, self.source_name),))
         if record.asks:
             return Converted((), (), (_QUESTION,))
-        run = self._compiled.run(self._context, record, message_id, received)
+        run = self._run(message_id, record, received)
         drafts: list[Draft] = []
         for draft in run.drafts:
             try:
                 self._check(draft, run.drafts)
             except Unprocessable as error:
-                run.findings.append(_invalid(draft, error))
+                place = run.place(draft) if isinstance(run, Taking) else ""
+                run.findings.append(_invalid(draft, error, place))
             else:
                 drafts.append(draft)
         sightings = described(run.sightings.values(), drafts) if run.sightings else ()
         return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings), sightings)
+
+    def _run(self, message_id: int, record: Record, received: datetime) -> Run | Taking:
+        """A message through the rules, or, where it is FHIR itself, as it came."""
+        if record.given:
+            return self._taking(message_id, record, received)
+        return self._compiled.run(self._context, record, message_id, received)
+
+    def _taking(self, message_id: int, record: Record, received: datetime) -> Taking:
+        take = self._compiled.definition.take
+        return Taking(self._context, record, message_id, received, take, self._known).run()
 
     def _read(self, raw: bytes) -> Record:
         return bind(self._adapter.read(raw, self._source), self._columns)
@@ -139,14 +153,15 @@ class Converter:
                 raise
             self._forms.check({key: part for d in twins for key, part in d.body.items()})
 
-    def draft(self, message_id: int, raw: bytes, received: datetime) -> Run:
+    def draft(self, message_id: int, raw: bytes, received: datetime) -> Run | Taking:
         """The conversion without the check, for trying mappings out."""
-        record = self._read(raw)
-        return self._compiled.run(self._context, record, message_id, received)
+        return self._run(message_id, self._read(raw), received)
 
     def explain(self, message_id: int, raw: bytes, received: datetime) -> list[Explained]:
         """Each FHIR element of the outcome, with its rule and the bytes that it came from."""
         record = self._read(raw)
+        if record.given:
+            return list(self._taking(message_id, record, received).explained())
         run = self._compiled.trace(self._context, record, message_id, received)
         locator = _Locator(self._adapter, raw, self._source, record)
         return [
@@ -230,12 +245,13 @@ def _not_for_records(processing: str, source: str) -> Finding:
     )
 
 
-def _invalid(draft: Draft, error: Unprocessable) -> Finding:
+def _invalid(draft: Draft, error: Unprocessable, place: str) -> Finding:
     where = error.expression or draft.type
+    remedy = "let its sender correct it" if place else "correct the mapping's rule for it"
     return Finding(
         "error",
         "invalid",
-        "",
+        place,
         f"{where} of {draft.type}/{draft.id} breaks FHIR R4: {error.message}; "
-        "correct the mapping's rule for it and replay",
+        f"{remedy} and replay",
     )

@@ -22,9 +22,9 @@ from healthhub.mapping.library import Library
 from healthhub.model.finding import Finding
 from healthhub.model.resource import Converted
 
-SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx", ".scp", ".dcm", ".ndjson")
+SUFFIXES = (".hl7", ".xml", ".csv", ".txt", ".xlsx", ".scp", ".dcm", ".ndjson", ".fhir")
 LINES = ".ndjson"
-"""A file of several messages of JSON; the outcome of a sample ends in .json."""
+"""A file of several messages of JSON; the outcome of a sample ends in .json (so a Bundle in .fhir)."""
 VIEWS = ".views"
 """A folder that holds a CSV for each of some views, which are read together as a poll does."""
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)

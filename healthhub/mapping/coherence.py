@@ -10,8 +10,9 @@ from healthhub.mapping.advice import close, nearest
 from healthhub.mapping.definition import Definition
 from healthhub.mapping.place import Where, wrong
 from healthhub.mapping.sources import Sources
+from healthhub.mapping.taking import ITSELF
 from healthhub.mapping.tree import TOP
-from healthhub.model.r4.shape import resources
+from healthhub.model.r4.shape import element, resources
 
 
 def broken(definition: Definition) -> Iterator[MappingError]:
@@ -22,6 +23,7 @@ def broken(definition: Definition) -> Iterator[MappingError]:
         yield wrong(definition.where, error.message)
     yield from _of_groups(definition)
     yield from _of_resources(definition)
+    yield from _of_taken(definition)
     yield from _of_paths(definition)
     for merge in definition.merges:
         if not _there(merge.each, definition):
@@ -70,6 +72,20 @@ def _of_resources(definition: Definition) -> Iterator[MappingError]:
         if isinstance(block.each, str) and not _there(block.each, definition):
             whose = f"the resource {block.name}"
             yield _missing(block.where, whose, "each", block.each, definition.groups)
+
+
+def _of_taken(definition: Definition) -> Iterator[MappingError]:
+    for kind in definition.take.values():
+        if kind.name not in resources():
+            yield wrong(
+                kind.where,
+                f"{kind.name} is no resource type of FHIR R4{close(kind.name, resources())}",
+            )
+            continue
+        named = (*kind.withdrawn, *kind.unknown, *(o.partition(".")[0] for o in kind.owner))
+        for name in named:
+            if name != ITSELF and element(kind.name, name) is None:
+                yield wrong(kind.where, f"{kind.name} has no element {name}")
 
 
 def _there(each: str, definition: Definition) -> bool:

@@ -1,8 +1,10 @@
-"""A mapping as it is understood after reading: groups, names, types, codes, resources, merges."""
+"""A mapping as it is understood after reading: groups, names, types, codes, resources, merges,
+and the types of resource that are taken as they come."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from healthhub.mapping.expressions import Condition, Expression, Path, Target
 from healthhub.mapping.place import Where
@@ -154,6 +156,25 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A type of resource that is taken as FHIR, as it came.
+
+    ``owner`` are the elements that name its patient (``itself``: it is the patient); none: it
+    is of no patient; ``optional``: it may be of none. ``profile`` is the hub's profile by the
+    code of a category, or under ``""``. ``withdrawn`` is what it says once it was deleted (None
+    empties an element), beside ``unknown``, what R4 demands of it where nothing else is known.
+    """
+
+    name: str
+    where: Where
+    owner: tuple[str, ...] = ()
+    optional: bool = False
+    profile: dict[str, str] = field(default_factory=dict[str, str])
+    withdrawn: dict[str, Any] = field(default_factory=dict[str, Any])
+    unknown: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A whole mapping, with what it extends taken in."""
 
@@ -171,6 +192,7 @@ class Definition:
     merges: tuple[MergeRule, ...] = ()
     remarks: tuple[Remark, ...] = ()
     tables: dict[str, Table] = field(default_factory=dict[str, "Table"])
+    take: dict[str, Taken] = field(default_factory=dict[str, Taken])
 
 
 def applies(patterns: tuple[str, ...], kind: str) -> bool:

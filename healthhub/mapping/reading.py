@@ -26,6 +26,7 @@ from healthhub.mapping.definition import (
 )
 from healthhub.mapping.expressions import Condition
 from healthhub.mapping.place import located, wrong
+from healthhub.mapping.taking import taken
 from healthhub.mapping.yaml_file import Item, load
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ def _extend(base: Definition, layer: Item, folder: Path) -> Definition:
         resources=_laid(base.resources, layer.get("resources"), _block),
         merges=tuple(_merge(item) for item in stated.list()) if stated else base.merges,
         remarks=tuple(map(_remark, remarks.list())) if remarks else base.remarks,
+        take=_laid(base.take, layer.get("take"), taken),
     )
 
 

@@ -19,7 +19,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from healthhub.adapter_api import registry
-from healthhub.adapter_api.adapter import Adapter
+from healthhub.adapter_api.adapter import Adapter, OwnAnswer
 from healthhub.adapter_api.tables import SheetReader
 from healthhub.errors import Forbidden, InvalidRequest, NotFound, NotSignedIn, TryAgain
 from healthhub.keep import Keeper
@@ -89,6 +89,9 @@ async def feed(name: str, kind: str, request: Request) -> Response:
     status = 503 if "error" in outcomes else 422 if "reject" in outcomes or not answers else 200
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     accept = request.headers.get("accept", "")
+    if isinstance(adapter, OwnAnswer):
+        told = adapter.joined([answer.acknowledgement for answer in answers])
+        return Response(told, status, headers, media_type=adapter.media_type)
     wanted = next((kind for kind in HL7_TYPES if kind in accept), "")
     if wanted:
         framed = body.startswith(frames.VT)

@@ -140,7 +140,7 @@ def _merged(
     elements.take_back(state, {draft.stamp.message for draft in said})
     for draft in said:
         elements.merge(state, elements.of_draft(draft))
-    stamp, patient = _weightiest(newest, row)
+    stamp, patient = _weightiest(drafts, row)
     body = elements.body_of(resource_type, newest.body["id"], state)
     source = newest.body.get("meta", {}).get("source")
     stamps = elements.pack_stamps(state, stamp)
@@ -167,14 +167,20 @@ def _older(draft: Draft, row: _Row) -> bool:
     return elements.rank(draft.stamp) <= elements.rank(row.stamp)
 
 
-def _weightiest(newest: Draft, row: _Row | None) -> tuple[Stamp, UUID]:
-    """The stamp of the row, and the patient that the weightiest statement names."""
+def _weightiest(drafts: list[Draft], row: _Row | None) -> tuple[Stamp, UUID]:
+    """The stamp of the row, and the patient that the weightiest statement names. One that names
+    none (a deletion gives no more than type and id) leaves the row with its patient."""
+    newest = drafts[-1]
+    named = next((d.patient for d in reversed(drafts) if d.patient != SHARED), SHARED)
     if row is None:
-        return newest.stamp, newest.patient
+        return newest.stamp, named
     ours, theirs = elements.rank(newest.stamp), elements.rank(row.stamp)
     if ours == theirs:
-        return row.stamp, max(newest.patient, row.patient)
-    return (newest.stamp, newest.patient) if ours > theirs else (row.stamp, row.patient)
+        return row.stamp, max(named, row.patient)
+    stamp = newest.stamp if ours > theirs else row.stamp
+    if SHARED in (named, row.patient):
+        return stamp, max(named, row.patient)
+    return stamp, named if ours > theirs else row.patient
 
 
 def _content(body: Body) -> Body:

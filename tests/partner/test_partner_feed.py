@@ -1,0 +1,167 @@
+"""A partner's bundles through the hub: in any order, again and again, to one state and a search."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from partner import LIBRARY, RECEIVED, bundle, deleted, dump, hub_id, observation, patient
+from serving import answering
+
+from healthhub import keep
+from healthhub.convert.converter import Converter
+from healthhub.keep import Choice
+from healthhub.main import build_app
+from healthhub.model import validate
+from healthhub.model.message import State
+from healthhub.pipeline import process
+from healthhub.receive import polling
+from healthhub.settings import Folder, Settings
+from healthhub.store import query, reads, search, writer
+
+TOKEN = "a-token-for-tests"
+SETTINGS = Settings.model_validate(
+    {
+        "institutions": {"h": {"title": "清河集团"}},
+        "sources": {
+            "partner": {
+                "institution": "h",
+                "adapter": "fhir",
+                "mapping": "national/fhir",
+                "token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest(),
+            }
+        },
+    }
+)
+OLD, NEW, LATER = (f"2026-03-0{day}T08:00:00+08:00" for day in (1, 2, 3))
+
+
+@pytest.fixture
+def partner(database: str) -> Iterator[httpx.Client]:
+    with answering(build_app(SETTINGS, database)) as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        yield client
+
+
+def post(client: httpx.Client, body: bytes) -> httpx.Response:
+    return client.post("/feeds/partner/fhir", content=body)
+
+
+def worked(database: str) -> None:
+    converter = Converter("partner", SETTINGS.sources["partner"], LIBRARY)
+    with psycopg.connect(database, autocommit=True) as conn:
+        while batch := keep.claim(conn, range(256), 100):
+            process(conn, batch, {"partner": converter}, 1)
+
+
+def state(conn: psycopg.Connection) -> dict[tuple[str, str], Any]:
+    keys = [key for (key,) in conn.execute("select id from resource").fetchall()]
+    bodies = [json.loads(each.json) for each in query.fetch(conn, reads.by_ids(keys))]
+    for body in bodies:
+        body.pop("meta")
+    return {(body["resourceType"], body["id"]): body for body in bodies}
+
+
+def test_a_bundle_by_http_is_found_by_a_search_and_a_replay_changes_nothing(
+    database: str, partner: httpx.Client
+) -> None:
+    raw = bundle(patient(), observation(at=OLD, valueString="阴性"), kind="transaction")
+    told = post(partner, raw).raise_for_status()
+    assert told.headers["content-type"] == "application/fhir+json"
+    assert told.json()["resourceType"] == "OperationOutcome"
+    assert told.json()["issue"][0]["severity"] == "information"
+    post(partner, raw).raise_for_status()
+    worked(database)
+    with psycopg.connect(database, autocommit=True) as conn:
+        own = hub_id("Patient", "123", "h")
+        asked = [("subject", f"Patient/{own}"), ("code", "http://loinc.org|14749-6")]
+        [found] = search.run(conn, "Observation", asked).matches
+        assert json.loads(found.json)["valueString"] == "阴性"
+        assert str(found.patient) == own
+        first = state(conn)
+        assert keep.counts(conn).by_state[State.DONE] == 1
+        keep.replay(conn, Choice(source="partner"), who="test", reason="again")
+        worked(database)
+        assert state(conn) == first
+
+
+def test_broken_lines_are_told_and_the_rest_is_kept(
+    database: str, partner: httpx.Client
+) -> None:
+    body = dump(patient()) + b'\n{"resourceType": \n' + dump(patient("2"))
+    answer = post(partner, body)
+    assert answer.status_code == 422
+    issues = answer.json()["issue"]
+    assert [i["severity"] for i in issues] == ["information", "error", "information"]
+    assert issues[1]["diagnostics"].startswith("byte ")
+    with psycopg.connect(database) as conn:
+        by_state = keep.counts(conn).by_state
+    assert (by_state[State.REJECTED], by_state[State.PENDING]) == (1, 2)
+
+
+def test_a_bundle_with_one_faulty_resource_waits_whole(
+    database: str, partner: httpx.Client
+) -> None:
+    post(partner, bundle(patient(), observation(status="finished"))).raise_for_status()
+    worked(database)
+    with psycopg.connect(database) as conn:
+        assert keep.counts(conn).by_state[State.PARKED] == 1
+        assert state(conn) == {}
+
+
+VERSIONS = [
+    bundle(patient(), observation(at=OLD, valueString="一", note=[{"text": "旧注"}])),
+    bundle(observation(at=NEW, valueString="二")),
+    deleted("Observation/o1", at=LATER),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_versions_and_a_deletion_end_alike_in_any_order(
+    connection: psycopg.Connection, order: tuple[int, ...]
+) -> None:
+    converter = Converter("partner", SETTINGS.sources["partner"], LIBRARY)
+    for number in order:
+        converted = converter.convert(number + 1, VERSIONS[number], RECEIVED)
+        writer.write(connection, converted.drafts, validate.check)
+    own = hub_id("Observation", "o1", "h")
+    body = state(connection)["Observation", own]
+    assert (body["status"], body["valueString"]) == ("entered-in-error", "二")
+    assert "note" not in body
+    row = connection.execute(
+        "select patient_key from resource where id = %s", (own,)
+    ).fetchone()
+    assert row is not None
+    assert str(row[0]) == hub_id("Patient", "123", "h")
+
+
+def test_what_was_deleted_comes_back_when_it_is_sent_anew(
+    connection: psycopg.Connection,
+) -> None:
+    converter = Converter("partner", SETTINGS.sources["partner"], LIBRARY)
+    gone = deleted("Observation/o1", at=NEW)
+    for number, raw in enumerate((gone, bundle(observation(at=LATER))), 1):
+        drafts = converter.convert(number, raw, RECEIVED).drafts
+        writer.write(connection, drafts, validate.check)
+    [body] = state(connection).values()
+    assert body["status"] == "final"
+
+
+def test_a_folder_takes_bundles_and_lines(tmp_path: Any, database: str) -> None:
+    source = SETTINGS.sources["partner"].model_copy(
+        update={"folder": Folder(path=tmp_path, settle_seconds=0)}
+    )
+    hub = SETTINGS.model_copy(update={"sources": {"partner": source}})
+    (tmp_path / "one.json").write_bytes(json.dumps(json.loads(VERSIONS[0]), indent=1).encode())
+    (tmp_path / "many.ndjson").write_bytes(dump(patient("8")) + b"\n" + dump(patient("9")))
+    (duty,) = polling.duties(hub, "partner")
+    for _ in range(2):
+        assert polling.once("partner", duty.turn, database) == ""
+    with psycopg.connect(database) as conn:
+        assert keep.counts(conn).by_state[State.PENDING] == 3
