@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 
 import zstandard
 
@@ -70,7 +70,7 @@ def row(incoming: Incoming, digest: bytes, packer: zstandard.ZstdCompressor) -> 
         storable(envelope.kind, 40) if envelope else "",
         storable(envelope.control, 200) if envelope else "",
         storable(patient, 200),
-        envelope.at if envelope else None,
+        _readable(envelope.at) if envelope else None,
         "\x1f".join(storable(n, 200) for n in envelope.numbers if n) if envelope else "",
         "pending" if envelope else "rejected",
         lanes.order_key(incoming.source, patient, digest),
@@ -80,6 +80,12 @@ def row(incoming: Incoming, digest: bytes, packer: zstandard.ZstdCompressor) -> 
         storable(incoming.rejected),
         _rests(incoming),
     )
+
+
+def _readable(at: datetime | None) -> datetime | None:
+    """The time that the message names, unless it is one that can be written and not read again:
+    some systems send 0001-01-01 for "none", which is a year earlier in UTC."""
+    return at if at is not None and 1 < at.year < MAXYEAR else None
 
 
 def _rests(incoming: Incoming) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import psycopg
 import pytest
@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthhub import keep
+from healthhub.clock import ZONE
 from healthhub.errors import InvalidRequest, NotFound
-from healthhub.keep import Choice, Keeper, Lanes, lanes, queue, raw
+from healthhub.keep import Choice, Keeper, Lanes, lanes, queue, raw, rows
 from healthhub.model.finding import Finding
 from healthhub.model.message import Envelope, Incoming, State
 
@@ -309,3 +310,21 @@ def test_a_worker_that_stops_gives_its_lanes_back_at_once(database: str) -> None
         first.release()
         second.rebalance()
         assert len(second.held) == 256
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1, 1, 1, tzinfo=ZONE),
+        datetime(9999, 12, 31, 23, 59, tzinfo=timezone(-timedelta(hours=10))),
+    ],
+)
+def test_a_time_at_the_edge_of_the_calendar_holds_up_no_queue(
+    conn: psycopg.Connection, at: datetime
+) -> None:
+    said = Incoming("his", b"m", AT, "test", Envelope("ORU^R01", "C", "p", at))
+    rows.put(conn, [said])
+    (claimed,) = keep.claim(conn, ALL, 10)
+    assert claimed.envelope.at is None
+    (line,) = keep.find(conn, Choice(source="his"))
+    assert line.id == claimed.id
