@@ -107,7 +107,7 @@ def _depth(item: Item) -> int:
 
 def _moment(text: str, zone: ZoneInfo) -> datetime | None:
     """A time as ISO, as HL7, or as seconds or milliseconds since 1970."""
-    if text.isdigit() and len(text) in (10, 13):
+    if text.isdecimal() and len(text) in (10, 13):
         return datetime.fromtimestamp(int(text) / (1000 if len(text) == 13 else 1), UTC)
     try:
         found = datetime.fromisoformat(text)

@@ -211,4 +211,7 @@ def _text(value: Value | None) -> str:
         return ""
     plain = value.plain
     text = f"{plain:.10g}" if isinstance(plain, float) else str(plain)
-    return text.replace("\0", "").strip() if len(text) <= MOST_TEXT else ""
+    if len(text) > MOST_TEXT:
+        return ""
+    whole = text.encode("utf-8", "replace").decode()  # half a character (\\ud800) is none
+    return whole.replace("\0", "").strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ _RUN_TOGETHER = re.compile(rb"""(=\s*"[^"<>]*")(?=[A-Za-z_])""")
 _TAG = re.compile(rb"<[A-Za-z][^<>]*>")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _CHINESE_UTF8 = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
+_NO_CHARSETS = frozenset("idna punycode undefined unicode_escape raw_unicode_escape".split())
+"""Codecs of Python that are no charset: some fail in other ways, one takes hours for a megabyte."""
 CHINESE = ("gb2312", "gbk", "gb18030", "hz", "cp936")
 WRAPPERS = 4
 """Wrappings inside one another at most: a SOAP envelope, a message, a document."""
@@ -107,16 +110,18 @@ def _utf8(raw: bytes, charset: str) -> tuple[bytes, tuple[Layer, ...], str]:
     named = declared[1].decode("ascii").lower() if declared else ""
     wanted = ""
     if raw[:2] in _WIDE:
-        codecs = ["utf-16-le" if raw[:2] == _WIDE[0] else "utf-16-be"]
+        tried = ["utf-16-le" if raw[:2] == _WIDE[0] else "utf-16-be"]
         start = 2
     else:
         start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
         wanted = "gb18030" if named in CHINESE else named or charset
-        codecs = [wanted, "utf-8", charset, "gb18030"]
+        tried = [wanted, "utf-8", charset, "gb18030"]
         if wanted == "gb18030" and _CHINESE_UTF8.search(raw):
-            codecs.insert(0, "utf-8")  # Chinese in UTF-8 can pass for GBK, as another text
-    for codec in dict.fromkeys(codecs):
+            tried.insert(0, "utf-8")  # Chinese in UTF-8 can pass for GBK, as another text
+    for codec in dict.fromkeys(tried):
         try:
+            if codecs.lookup(codec).name.replace("-", "_") in _NO_CHARSETS:
+                continue
             text = raw[start:].decode(codec)
         except (UnicodeDecodeError, LookupError):
             continue
@@ -137,7 +142,7 @@ def _utf8(raw: bytes, charset: str) -> tuple[bytes, tuple[Layer, ...], str]:
         at = start + len(before.encode(codec))
         return inner, (Recoded(inner, codec, at),), said
     raise BadMessage(
-        f"the bytes are neither {codecs[0]} nor UTF-8 nor GB18030; declare the charset that is "
+        f"the bytes are neither {tried[0]} nor UTF-8 nor GB18030; declare the charset that is "
         "sent",
         condition="102",
         place="byte 1",

@@ -52,7 +52,14 @@ def kind(document: Document) -> str:
         return f"CDA^{_word(found_code)}"
     if _INTERACTION.fullmatch(root.name):
         return f"HV3^{root.name}"
-    return f"XML^{_word(document.action or root.name)}"
+    called = _word(document.action or root.name)
+    if not called:
+        raise BadMessage(
+            "the document's root element has no name; send XML as XML 1.0 has it",
+            condition="102",
+            place="byte 1",
+        )
+    return f"XML^{called}"
 
 
 def _word(text: str) -> str:

@@ -176,3 +176,9 @@ def test_an_explanation_names_the_value_of_its_reading() -> None:
     [each] = [e for e in told if "97" in str(e.value)]
     assert "/reading/readings[2]/value" in each.paths
     assert b"97" in [message[slice(*span)] for span in each.spans]
+
+
+@pytest.mark.parametrize("time", ["²²²²²²²²²²", "①" * 13, "0001-01-01T00:00:00", "9999-99-99"])
+def test_a_time_that_is_none_keeps_no_reading_out(time: str) -> None:
+    said = json.dumps({"type": "spo2", "value": 97, "idcard": "5", "time": time}).encode()
+    assert ADAPTER.envelope(said, FEED).patient == "5"

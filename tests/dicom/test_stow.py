@@ -247,3 +247,23 @@ def test_a_mangled_body_is_cut_or_refused(body: bytes, boundary: str) -> None:
     except InvalidRequest as refused:
         told = refused.message
         assert "multipart" in told
+
+
+def test_half_a_character_in_metadata_keeps_no_object_out(hub: httpx.Client) -> None:
+    said = (
+        b'[{"00080016":{"vr":"UI","Value":["1.2"]},"00080018":{"vr":"UI","Value":["1.2.3"]},'
+        b'"0020000D":{"vr":"UI","Value":["1.2\\ud800"]},"0020000E":{"vr":"UI","Value":["1.4"]},'
+        b'"00100020":{"vr":"LO","Value":["A\\ud800"]}}]'
+    )
+    answer = hub.post(
+        "/feeds/pacs/studies", content=said, headers={"Content-Type": "application/dicom+json"}
+    )
+    assert answer.status_code in (200, 409)
+    assert (
+        hub.post(
+            "/feeds/pacs/studies",
+            content=said,
+            headers={"Content-Type": "application/dicom+json"},
+        ).status_code
+        == answer.status_code
+    )

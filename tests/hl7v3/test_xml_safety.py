@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.hl7v3 import ADAPTER
+from adapters.hl7v3.document import read
 from adapters.hl7v3.parse import MOST_DEPTH, MOST_ELEMENTS, MOST_TEXT
 from healthhub.adapter_api import BadMessage
 from healthhub.convert.samples import SampleSource
@@ -89,8 +91,13 @@ def _kind_or_place(raw: bytes) -> tuple[str, str]:
 def test_any_bytes_are_answered(raw: bytes) -> None:
     answer = ADAPTER.acknowledge(raw, "reject", "no", None, FEED)
     ADAPTER.read(answer, FEED)
+    with suppress(BadMessage):
+        assert ADAPTER.read(raw, FEED).kind not in ("", "XML^")
+
+
+def test_an_element_has_a_name() -> None:
     with pytest.raises(BadMessage):
-        ADAPTER.read(raw, FEED)
+        ADAPTER.read(b"<:></:>", FEED)
 
 
 def _enveloped(inner: bytes, wrap: object) -> bytes:
@@ -248,3 +255,13 @@ def test_what_is_no_frame_stays_as_it_is(frame: str) -> None:
 def test_a_frame_whose_text_is_no_xml_is_refused_with_its_place() -> None:
     with pytest.raises(BadMessage, match="no well-formed XML"):
         ADAPTER.read(b"<req><header/><body><![CDATA[<a><b></a>]]></body></req>", FEED)
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "Puny-Code", "idna", "undefined", "unicode_escape", "rot13", "zlib"]
+)
+def test_what_is_no_charset_is_not_read_as_one(charset: str) -> None:
+    text = f'<?xml version="1.0" encoding="{charset}"?><a b="-\\n{"b" * 400_000}"/>'
+    said = read(text.encode(), "utf-8")
+    assert said.root.name == "a"
+    assert said.root.attributes["b"].startswith("-\\n")
