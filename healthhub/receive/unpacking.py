@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,18 @@ from healthhub.errors import InvalidRequest, TooLarge
 MOST_FILES = 2_000
 MOST_BYTES = 512 * 2**20
 BLOCK = 2**20
+LONGEST_NAME = 180
+"""Bytes; file systems take 255."""
+_DAMAGED = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    UnicodeError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What zipfile raises of an archive that is none; another OSError is the disk's."""
 ZIP_UTF8 = 0x800
 """Bit of a member whose name is UTF-8; the others are in the packer's charset: GBK here."""
 
@@ -24,7 +39,7 @@ def unpacked(path: Path, folder: Path) -> list[tuple[Path, str]]:
     try:
         with zipfile.ZipFile(path) as packed:
             return list(_members(packed, folder))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
+    except _DAMAGED:
         raise InvalidRequest("this is no zip that can be read; pack the files again") from None
 
 
@@ -61,4 +76,11 @@ def _name(member: zipfile.ZipInfo) -> str:
         except UnicodeError:
             text = member.filename
     last = text.replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in last if c.isprintable() and c not in '<>:"|?*')[:120] or "file"
+    return (
+        shortened("".join(c for c in last if c.isprintable() and c not in '<>:"|?*')) or "file"
+    )
+
+
+def shortened(name: str) -> str:
+    """The end of a name, with its suffix, of no more bytes than a file's name may have."""
+    return name.encode("utf-8", "replace")[-LONGEST_NAME:].decode("utf-8", "ignore")

@@ -25,7 +25,7 @@ from healthhub.keep import Keeper, rows, uploads
 from healthhub.mapping.library import Library
 from healthhub.receive import files
 from healthhub.receive.advice import bilingual
-from healthhub.receive.intake import unreadable
+from healthhub.receive.intake import fault, unreadable
 from healthhub.receive.tables import BATCH, REQUIRED, Taker
 from healthhub.receive.unpacking import unpacked
 from healthhub.settings import Settings
@@ -210,5 +210,10 @@ def work(conn: Connection, settings: Settings, dsn: str) -> bool:
         return False
     except HubError as error:
         told, state = {"problem": error.message}, "failed"
+    except (psycopg.OperationalError, OSError):
+        raise  # the store or the disk: the file is taken once they are well
+    except Exception as error:  # noqa: BLE001 - one file's fault must not hold up the others
+        fault("upload", error)
+        told, state = {"problem": "a fault of the hub; tell its administrator"}, "failed"
     uploads.finish(conn, upload.id, state, told)
     return True

@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import psycopg
@@ -241,3 +242,39 @@ def test_what_is_uploaded_is_audited_without_its_name(
 def test_pages_are_whole_in_both_languages(admin: httpx.Client, language: str) -> None:
     admin.get(f"/console/upload?lang={language}")
     assert send(admin, ROWS).status_code == 200
+
+
+def test_a_long_name_keeps_no_file_out(admin: httpx.Client, conn: psycopg.Connection) -> None:
+    name = "慢病随访" * 40 + ".csv"
+    assert "可接收的消息（行）" in send(admin, ROWS, name).text
+    assert "可接收的消息（行）" in send(admin, zipped({name: ROWS}), "病" * 130 + ".zip").text
+    assert {each.name[-4:] for each in uploads.listed(conn)} == {".csv", ".zip"}
+
+
+def test_a_damaged_zip_is_refused_with_advice(admin: httpx.Client) -> None:
+    whole = zipped({REGISTER: ROWS * 20})
+    middle = len(whole) // 2
+    damaged = whole[: middle - 40] + b"\xff" * 80 + whole[middle + 40 :]
+    assert send(admin, damaged, "x.zip").status_code == 400
+
+
+def test_a_file_at_which_the_hub_fails_holds_up_no_other(
+    admin: httpx.Client,
+    conn: psycopg.Connection,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for _ in range(2):
+        take(admin, number(send(admin, ROWS).text))
+    real, failing = uploading.Uploads.take, iter((True, False))
+
+    def taking(self: uploading.Uploads, *given: Any) -> dict[str, Any]:
+        if next(failing):
+            raise KeyError("a fault")
+        return real(self, *given)
+
+    monkeypatch.setattr(uploading.Uploads, "take", taking)
+    while uploading.work(conn, SETTINGS, database):
+        pass
+    assert [each.state for each in uploads.listed(conn)] == ["taken", "failed"]
+    assert "tell its administrator" in admin.get("/console/upload").text

@@ -15,6 +15,7 @@ from healthhub.access.actor import Actor
 from healthhub.access.policy import Action
 from healthhub.errors import InvalidRequest, TryAgain
 from healthhub.keep import uploads
+from healthhub.receive.unpacking import shortened
 from healthhub.receive.uploading import CONVERTED, Check, Uploads
 from healthhub.serve.console.shared import PAGES, WHY, viewer
 from healthhub.web import forms
@@ -95,4 +96,4 @@ def file_name(given: str) -> str:
     """The name as the browser gives it, without any path and what no file may be called."""
     last = Path(given.replace("\\", "/")).name.lstrip(".")
     kept = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*')
-    return kept[-120:] or "upload"
+    return shortened(kept) or "upload"
