@@ -64,8 +64,7 @@ class Edge:
             await send(message)
 
         try:
-            if _declared(scope) > self._limit:
-                raise self._too_large()
+            self._require_sound(scope)
             await self._app(scope, limited, sealed)
         except Exception as error:  # noqa: BLE001 - the edge: nothing may reach the server's log
             if not isinstance(error, HubError):
@@ -73,6 +72,12 @@ class Edge:
             if started:
                 return
             await _answer(Request(scope), known(error))(scope, receive, sealed)
+
+    def _require_sound(self, scope: Scope) -> None:
+        if _declared(scope) > self._limit:
+            raise self._too_large()
+        if b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+            raise InvalidRequest("no text holds the character NUL (%00); leave it out")
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is over {self._limit} bytes; send less at a time")

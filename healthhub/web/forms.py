@@ -11,7 +11,7 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healthhub.errors import Forbidden
+from healthhub.errors import Forbidden, InvalidRequest
 
 COOKIE = "healthhub_form"
 FIELD = "form_key"
@@ -40,6 +40,8 @@ async def checked(request: Request) -> dict[str, str]:
     """The text fields of a form that came from one of our pages; Forbidden otherwise."""
     form = await request.form()
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    if any("\0" in value for value in fields.values()):
+        raise InvalidRequest("no text holds the character NUL; leave it out")
     cookie = request.cookies.get(COOKIE, "")
     if not cookie or not secrets.compare_digest(
         cookie.encode(), fields.get(FIELD, "").encode()

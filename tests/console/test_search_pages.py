@@ -107,3 +107,37 @@ def test_what_takes_too_long_is_refused_with_advice(
     answer = admin.get("/console/messages?kind=ORU*")
     assert answer.status_code == 422
     assert "eight days" in answer.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "messages?source=a%00b",
+        "messages?kind=%00",
+        "gaps?source=%00",
+        "gaps?start=99999999999999999999",
+    ],
+)
+def test_an_address_with_what_the_store_cannot_hold_is_refused(
+    admin: httpx.Client, address: str
+) -> None:
+    assert admin.get(f"/console/{address}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": "9" * 30},
+        {"id": "9" * 5000},
+        {"id": "٣"},
+        {"number": "\0"},
+        {"patient": "\0"},
+        {"source": "his", "reason": "r\0"},
+    ],
+)
+def test_a_form_with_what_the_store_cannot_hold_is_refused(
+    admin: httpx.Client, fields: dict[str, str]
+) -> None:
+    key = key_of(admin.get("/console/messages").text)
+    sent = {"form_key": key, "action": "ignore", "reason": "r", **fields}
+    assert admin.post("/console/act", data=sent).status_code == 400

@@ -211,6 +211,8 @@ def test_whole_studies_are_streamed(hub: httpx.Client) -> None:
         ("instances", 404),
         (f"{STUDY}/../../admin", 404),
         (f"{STUDY}%2f..%2f..%2fadmin", 404),
+        (f"{STUDY}/series/1.2/instances/1.3/bulkdata/%2e%2e", 404),
+        (f"{STUDY}/series/1.2/instances/1.3/frames/١", 404),
         (f"{STUDY}/series/1.2/instances/1.3/frames/1;x", 404),
         (f"{STUDY}//evil.example", 404),
         (f"{STUDY}@evil.example", 404),

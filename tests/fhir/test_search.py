@@ -73,6 +73,9 @@ def test_post_search_takes_a_form_and_gives_the_same(ward: httpx.Client) -> None
     by_get = ward.get("/fhir/Observation", params={"patient": "p", "code": "2345-7"})
     by_post = ward.post("/fhir/Observation/_search", data={"patient": "p", "code": "2345-7"})
     mixed = ward.post("/fhir/Observation/_search?patient=p", data={"date": "gt2026-01-03"})
+    cut = ward.post("/fhir/Observation/_search", data={"code": "2345-7\0x"})
+    assert cut.status_code == 400
+    assert ward.get("/fhir/Observation?code=2345-7%00x").status_code == 400
     wrong = ward.post("/fhir/Observation/_search", json={"patient": "p"})
     assert sorted(entries(by_get)) == sorted(entries(by_post))
     assert len(entries(by_post)) == 5

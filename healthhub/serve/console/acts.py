@@ -14,7 +14,7 @@ from healthhub.errors import InvalidRequest
 from healthhub.keep import Choice, tasks
 from healthhub.receive import again
 from healthhub.serve.console import asked, choosing
-from healthhub.serve.console.shared import PAGES, WHY, viewer
+from healthhub.serve.console.shared import PAGES, WHY, number_of, viewer
 from healthhub.web import forms
 
 router = APIRouter(prefix="/console", include_in_schema=False)
@@ -35,11 +35,12 @@ async def act(request: Request) -> Response:
     if not reason:
         raise InvalidRequest("say why: a reason is kept with every replay", expression="reason")
     given = {} if id_ else asked.asked(fields)
-    if id_ and not id_.isdecimal():
+    number = number_of(id_)
+    if id_ and number is None:
         raise InvalidRequest("a message has a number", expression="id")
     choice = (
-        Choice(ids=(int(id_),))
-        if id_
+        Choice(ids=(number,))
+        if number is not None
         else (await choosing.chosen(request, who, given)).required()
     )
     sources = request.app.state.settings.sources
@@ -54,7 +55,7 @@ async def act(request: Request) -> Response:
     said = f"{action} {choice.as_json()}"
     count, begun = await http.door(request).operate(who, WHY, said, work)
     if id_:
-        return RedirectResponse(f"/console/messages/{id_}", status_code=303)
+        return RedirectResponse(f"/console/messages/{number}", status_code=303)
     return PAGES.render(
         request,
         "acted.html",

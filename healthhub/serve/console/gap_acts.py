@@ -18,7 +18,7 @@ from healthhub.gaps.desk import Desk, Sheet
 from healthhub.gaps.preview import Preview
 from healthhub.model.code_maps import Target
 from healthhub.serve.console.gaps import desk, page
-from healthhub.serve.console.shared import WHY
+from healthhub.serve.console.shared import WHY, number_of
 from healthhub.web import forms
 
 router = APIRouter(prefix="/console/gaps", include_in_schema=False)
@@ -29,8 +29,7 @@ def _target(fields: dict[str, str]) -> Target:
 
 
 def _seen(fields: dict[str, str]) -> int:
-    text = fields.get("seen", "")
-    return int(text) if text.isdecimal() else 0
+    return number_of(fields.get("seen", "")) or 0
 
 
 @router.post("/{gap}/preview")

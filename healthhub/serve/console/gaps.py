@@ -33,6 +33,7 @@ PAGES = Pages(
 )
 SHOWN: dict[str, Shown] = {"open": "open", "mapped": "mapped", "aside": "aside"}
 PAGE = 50
+MOST_START = 1_000_000
 VERSIONS = 20
 
 
@@ -64,7 +65,7 @@ async def queue(
     """The queue, of one source or all; what is under way; the latest versions."""
     who = await http.actor(request)
     chosen = SHOWN.get(shown)
-    if chosen is None or start < 0:
+    if chosen is None or not 0 <= start <= MOST_START:
         raise InvalidRequest("choose what is shown: open, mapped or aside", expression="shown")
     table = desk(request)
 

@@ -14,7 +14,7 @@ from healthhub.access.policy import Action
 from healthhub.keep import figures
 from healthhub.model.message import State
 from healthhub.serve.console import asked, choosing
-from healthhub.serve.console.shared import PAGES, WHY, viewer
+from healthhub.serve.console.shared import PAGES, WHY, number_of, viewer
 from healthhub.web import forms
 
 router = APIRouter(prefix="/console", include_in_schema=False)
@@ -33,8 +33,7 @@ async def messages(request: Request, before: int | None = None) -> Response:
 async def search(request: Request) -> Response:
     """The same by a form, which may also name a patient, or an order's number."""
     fields = await forms.checked(request)
-    before = fields.get("before", "")
-    return await _listed(request, fields, int(before) if before.isdecimal() else None)
+    return await _listed(request, fields, number_of(fields.get("before", "")))
 
 
 async def _listed(request: Request, fields: Mapping[str, str], before: int | None) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +21,11 @@ PAGES = Pages(
     },
 )
 WHY = Purpose.HOPERAT
+
+
+def number_of(text: str) -> int | None:
+    """A number as a form sends it; None where it is none that the store could hold."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def brief(value: object) -> str:

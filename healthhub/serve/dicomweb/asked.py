@@ -13,8 +13,9 @@ _PATH = re.compile(
     rf"studies/(?P<study>{_UID})"
     r"(?:/(?:metadata|rendered|thumbnail|series|instances)"
     rf"|/series/{_UID}(?:/(?:metadata|rendered|thumbnail|instances)"
-    rf"|/instances/{_UID}(?:/(?:metadata|rendered|thumbnail|bulkdata/[\w.-]{{1,64}}"
-    r"|frames/\d{1,6}(?:,\d{1,6}){0,99}(?:/rendered|/thumbnail)?))?)?)?"
+    rf"|/instances/{_UID}(?:/(?:metadata|rendered|thumbnail|bulkdata/(?!\.+(?:/|$))[\w.-]{{1,64}}"
+    r"|frames/\d{1,6}(?:,\d{1,6}){0,99}(?:/rendered|/thumbnail)?))?)?)?",
+    re.ASCII,
 )
 _PARAMETERS = frozenset(
     "accept annotation charset iccprofile includefield limit offset quality viewport window".split()

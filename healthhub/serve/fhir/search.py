@@ -57,6 +57,8 @@ async def search_by_post(request: Request) -> Response:
         )
     except ValueError:
         raise InvalidRequest("the form is not UTF-8, or has over 1000 fields") from None
+    if any("\0" in text for pair in sent for text in pair):
+        raise InvalidRequest("no text holds the character NUL (%00); leave it out")
     params = (*ask.params, *sent)
     pretty = form_of(params, request.headers.get("accept", ""))
     return await _found(request, ask, params, pretty, kept=True)
