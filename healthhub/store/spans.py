@@ -153,9 +153,14 @@ def as_integer(value: float | Decimal) -> int:
 
 
 def hull(found: Iterable[Both]) -> tuple[datetime, datetime]:
-    """The span around several; where one has no end, neither has this."""
+    """The span around several; where one has no end, neither has this. What lies beyond the
+    ends of open spans (0001-01-01, midnight in China) could be stored, and not read again."""
     starts, ends = zip(*found, strict=True)
     return (
-        EARLIEST if None in starts else min(starts),
-        LATEST if None in ends else max(ends),
+        EARLIEST if None in starts else _within(min(starts)),
+        LATEST if None in ends else _within(max(ends)),
     )
+
+
+def _within(moment: datetime) -> datetime:
+    return min(max(moment, EARLIEST), LATEST)
