@@ -128,6 +128,8 @@ class Converter:
                 run.findings.append(_invalid(draft, error, place))
             else:
                 drafts.append(draft)
+                if isinstance(run, Taking):
+                    run.judge(draft)
         sightings = described(run.sightings.values(), drafts) if run.sightings else ()
         return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings), sightings)
 

@@ -31,6 +31,7 @@ from healthhub.model.resource import Body, Draft, Merge, Stamp
 _ENVELOPES = frozenset(("MessageHeader", "OperationOutcome"))
 """What belongs to the way of a message and states nothing of a patient."""
 _HUB = "https://healthhub.dev/fhir/StructureDefinition/"
+_MARKS = "https://healthhub.dev/fhir/record"
 _KEPT = ("", "PUT", "POST")
 
 
@@ -50,8 +51,8 @@ class Taking:
     sightings: dict[tuple[str, str], Sighting] = field(
         default_factory=dict[tuple[str, str], Sighting]
     )
-    origins: list[Given] = field(default_factory=list[Given])
-    """Where each draft stands in the message."""
+    origins: dict[int, Given] = field(default_factory=dict[int, Given])
+    """Where each draft (by its ``id()``) stands in the message."""
 
     def run(self) -> Taking:
         """Take all of them."""
@@ -104,9 +105,21 @@ class Taking:
         if patient is None:
             return
         body = self._body(addresses.rewritten(given.resource), known, given)
-        self._judge(taken, body, given)
         stamp = Stamp(1, self._at(given), self.message)
         self._add(Draft(known[0], known[1], patient, stamp, body, tuple(_left(body))), given)
+        if known[0] == "Patient":
+            self._join(given.resource, known, stamp, addresses)
+
+    def _join(self, told: Body, known: Known, stamp: Stamp, addresses: Addresses) -> None:
+        """Two Patients of the partner are one: what another replaces, it must no longer use."""
+        for link in told.get("link", ()):
+            other = addresses.meant(link.get("other", {}).get("reference", ""))
+            if other is None or other[0] != "Patient" or other == known:
+                continue
+            if link.get("type") == "replaced-by":
+                self.merges.append(Merge(other[1], known[1], stamp))
+            elif link.get("type") == "replaces":
+                self.merges.append(Merge(known[1], other[1], stamp))
 
     def _owner(
         self, taken: Taken, given: Given, known: Known, addresses: Addresses
@@ -131,6 +144,10 @@ class Taking:
     def _body(self, told: Body, known: Known, given: Given) -> Body:
         """The resource under the hub's id, with the partner's own as identifier."""
         meta = {n: v for n, v in told.get("meta", {}).items() if n not in _VERSION}
+        if "tag" in meta:  # the hub's own marks (a golden Patient) are nobody else's to set
+            meta["tag"] = [tag for tag in meta["tag"] if tag.get("system") != _MARKS]
+            if not meta["tag"]:
+                del meta["tag"]
         body = {**told, "id": str(known[1]), "meta": {**meta, "source": self._source}}
         own = given.resource.get("id") or given.address
         identifier = {
@@ -185,9 +202,12 @@ class Taking:
         self._find("warning", "bad-time", given, detail)
         return self.received
 
-    def _judge(self, taken: Taken, body: Body, given: Given) -> None:
-        """What the hub's own profile would have; told, and never in the way."""
-        for category, name in taken.profile.items():
+    def judge(self, draft: Draft) -> None:
+        """What the hub's own profile would have of a valid draft; told, and never in the way."""
+        given, body = self.origins[id(draft)], draft.body
+        if given.method == "DELETE":
+            return
+        for category, name in self.take[draft.type].profile.items():
             if category and category not in _categories(body):
                 continue
             definition = self.known.profile(_HUB + name)
@@ -202,20 +222,19 @@ class Taking:
 
     def _add(self, draft: Draft, given: Given) -> None:
         self.drafts.append(draft)
-        self.origins.append(given)
+        self.origins[id(draft)] = given
 
     def _find(self, severity: Severity, code: str, given: Given, detail: str) -> None:
         self.findings.append(Finding(severity, code, given.place, detail))
 
     def place(self, draft: Draft) -> str:
         """Where a draft stands in the message."""
-        return next(
-            g.place for d, g in zip(self.drafts, self.origins, strict=True) if d is draft
-        )
+        return self.origins[id(draft)].place
 
     def explained(self) -> Iterator[Explained]:
         """Each element of each draft, with the bytes of its resource."""
-        for draft, given in zip(self.drafts, self.origins, strict=True):
+        for draft in self.drafts:
+            given = self.origins[id(draft)]
             rule = str(self.take[draft.type].where)
             for path, value in _leaves(draft.body):
                 if path not in ("resourceType", "id", "meta.source"):

@@ -106,6 +106,33 @@ def test_the_partners_own_id_stays_as_identifier_and_its_version_goes() -> None:
     assert draft.stamp.at.isoformat() == "2026-01-02T03:04:05+00:00"
 
 
+def test_the_hubs_own_marks_are_not_the_partners_to_set() -> None:
+    tags = [{"system": "https://healthhub.dev/fhir/record", "code": "golden"}]
+    [draft] = convert(dump(patient(meta={"tag": tags}))).drafts
+    assert "tag" not in draft.body["meta"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept", "replaced"),
+    [("replaced-by", "9", "123"), ("replaces", "123", "9"), ("seealso", "", "")],
+)
+def test_a_patient_that_replaces_another_is_one_with_it(
+    kind: str, kept: str, replaced: str
+) -> None:
+    links = [{"other": {"reference": "Patient/9"}, "type": kind}]
+    found = convert(bundle(patient(link=links))).merges
+    wanted = [(hub_id("Patient", kept), hub_id("Patient", replaced))] if kept else []
+    assert [(str(m.kept), str(m.replaced)) for m in found] == wanted
+
+
+@pytest.mark.parametrize(
+    "link", [{"type": "replaced-by"}, {"other": {"display": "x"}, "type": "replaces"}]
+)
+def test_a_link_that_names_nobody_joins_nobody(link: dict[str, Any]) -> None:
+    found = convert(bundle(patient(link=[link])))
+    assert found.merges == ()
+
+
 def test_decimals_keep_their_digits() -> None:
     raw = bundle(observation(valueQuantity={"value": 0})).replace(
         b'"value": 0', b'"value": 6.100'
@@ -291,3 +318,20 @@ def test_a_type_that_r4_has_not_is_refused_in_the_mapping(tmp_path: Any) -> None
         (tmp_path / "m" / "mapping.yaml").write_text(text)
         with pytest.raises(Exception, match=told):
             Library(tmp_path).mapping("m")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(LIBRARY.definition("national/fhir").take)),
+    st.dictionaries(
+        st.sampled_from(["link", "category", "identifier", "name", "code", "period", "participant"]),
+        st.sampled_from([[{}], {}, [{"coding": [{}]}], {"coding": [{}]}, [{"other": {}}], "x", [None]]),
+    ),
+)  # fmt: skip
+def test_half_filled_elements_of_any_type_are_told_not_stumbled_over(
+    kind: str, said: dict[str, Any]
+) -> None:
+    whole = {"resourceType": kind, "id": "1", "subject": {"reference": "Patient/1"}, **said}
+    for body in (whole, {name: each for name, each in whole.items() if name != "subject"}):
+        found = convert(dump(body))
+        assert found.drafts or found.findings

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -15,7 +16,9 @@ from partner import LIBRARY, RECEIVED, bundle, deleted, dump, hub_id, observatio
 from serving import answering
 
 from healthhub import keep
+from healthhub.city.numbers import check_character
 from healthhub.convert.converter import Converter
+from healthhub.identify import person_of
 from healthhub.keep import Choice
 from healthhub.main import build_app
 from healthhub.model import validate
@@ -151,6 +154,27 @@ def test_what_was_deleted_comes_back_when_it_is_sent_anew(
         writer.write(connection, drafts, validate.check)
     [body] = state(connection).values()
     assert body["status"] == "final"
+
+
+def test_a_partners_patient_is_one_person_with_its_own_replacement_and_by_number(
+    database: str, partner: httpx.Client
+) -> None:
+    card = "42900419580307002" + check_character("42900419580307002")
+    number = [{"system": "urn:oid:2.16.156.10011.1.3", "value": card}]
+    links = [{"other": {"reference": "Patient/2"}, "type": "replaced-by"}]
+    for one in (
+        patient("1", link=links),
+        patient("2", identifier=number),
+        patient("3", identifier=number),
+    ):
+        post(partner, bundle(one)).raise_for_status()
+    post(
+        partner, bundle(patient("4", birthDate="1990-05-05", name=[{"text": "安可"}]))
+    ).raise_for_status()
+    worked(database)
+    with psycopg.connect(database) as conn:
+        persons = [person_of(conn, UUID(hub_id("Patient", own, "h"))) for own in "1234"]
+    assert persons[0] == persons[1] == persons[2] != persons[3]
 
 
 def test_a_folder_takes_bundles_and_lines(tmp_path: Any, database: str) -> None:
