@@ -186,6 +186,14 @@ def not_sent(conn: Connection, notice: int, said: str, pause: float, *, last: bo
     )
 
 
+def put_off(conn: Connection, notice: int, pause: float) -> None:
+    """Let a notice wait: its hook has just been found away."""
+    conn.execute(
+        "update alarm_notice set next_try = now() + make_interval(secs => %s) where id = %s",
+        (pause, notice),
+    )
+
+
 def hook_states(conn: Connection) -> list[HookState]:
     """Each hook that was ever told or is to be told something."""
     with conn.cursor(row_factory=class_row(HookState)) as cursor:

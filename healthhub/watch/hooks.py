@@ -31,6 +31,7 @@ SECONDS = 10.0
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 1800.0
 MOST_ANSWER = 2**16
+AWAY = "cannot be reached"
 
 
 def body(settings: Settings, alarm: Alarm, event: str, hook: str) -> str:
@@ -61,8 +62,8 @@ def signature(secret: bytes, id_: str, timestamp: str, content: bytes) -> str:
 
 
 class Teller:
-    """Sends what is due, one after the other; a hook that is away holds up no other for longer
-    than its time."""
+    """Sends what is due, one after the other. A hook that cannot be reached is tried once in a
+    turn, whatever waits for it: it holds up others for no longer than its time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -77,7 +78,11 @@ class Teller:
     def tell(self, conn: psycopg.Connection[Any]) -> int:
         """Send what is due; gives how many were taken."""
         taken = 0
+        away: dict[str, float] = {}
         for notice in alarms.due(conn):
+            if notice.hook in away:
+                alarms.put_off(conn, notice.id, away[notice.hook])
+                continue
             said = self._send(notice)
             if not said:
                 alarms.sent(conn, notice.id)
@@ -89,6 +94,8 @@ class Teller:
             log.warning("alarm hook=%s problem=%s given_up=%s", notice.hook, said, last)
             jitter = random.uniform(0.75, 1)  # noqa: S311
             alarms.not_sent(conn, notice.id, said, pause * jitter, last=last)
+            if said.startswith(AWAY):
+                away[notice.hook] = pause * jitter
         return taken
 
     def _send(self, notice: Notice) -> str:
@@ -116,7 +123,7 @@ class Teller:
         except HubError as error:
             return error.message
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return f"cannot be reached ({type(error).__name__})"
+            return f"{AWAY} ({type(error).__name__})"
         return "" if answer.is_success else f"answered HTTP {answer.status_code}"
 
 

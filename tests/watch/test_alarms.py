@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from healthhub import clock, keep
 from healthhub.errors import InvalidRequest, NotFound
@@ -175,6 +176,26 @@ def test_a_hook_that_fails_is_tried_again_under_the_same_id_and_the_failure_show
     assert {a.rule for a in alarms.listed(conn, is_open=True)} == {"silent"}
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert len(receiver.got) == 2
+
+
+def test_a_hook_that_is_away_is_tried_once_in_a_turn_whatever_waits_for_it(
+    conn: psycopg.Connection, database: str, settings: Settings, receiver: Receiver
+) -> None:
+    hook = settings.alarms.hooks["duty"]
+    nobody = hook.model_copy(update={"url": SecretStr("http://127.0.0.1:9/")})
+    told = settings.alarms.model_copy(update={"hooks": {"duty": hook, "away": nobody}})
+    both = settings.model_copy(update={"alarms": told})
+    found = [Trouble(f"s{n}", "failed", {"wrong": 9, "all": 9, "usual": 0}) for n in range(5)]
+    alarms.settle(conn, found, ["away", "duty"], lambda *_: "{}", 0)
+    with watching(conn, both) as watcher:
+        assert watcher._teller.tell(conn) == 5
+        assert watcher._teller.tell(conn) == 0
+    tried = conn.execute("select sum(attempts) from alarm_notice where hook = 'away'")
+    assert tried.fetchone() == (1,)
+    assert {state.hook: state.waiting for state in alarms.hook_states(conn)} == {
+        "away": 5,
+        "duty": 0,
+    }
 
 
 def test_an_alarm_that_is_over_is_told_after_its_opening_was(
