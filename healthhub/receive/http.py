@@ -26,6 +26,7 @@ from healthhub.keep import Keeper
 from healthhub.receive import frames, sender, tables
 from healthhub.receive.connection import Budget
 from healthhub.receive.intake import Answer, Intake
+from healthhub.receive.unpacking import shortened
 from healthhub.settings import Settings, Source
 
 RETRY_SECONDS = 30
@@ -133,8 +134,8 @@ async def _tables(name: str, request: Request) -> Response:
 
 def _file_name(request: Request) -> str:
     """The file's name as the sender gives it (``?file=``): sheets of CSV are told by it."""
-    given = Path(request.query_params.get("file", "")).name.lstrip(".")[:120]
-    return "".join(char for char in given if char.isprintable()) or "upload"
+    given = Path(request.query_params.get("file", "")).name.lstrip(".")
+    return shortened("".join(char for char in given if char.isprintable())) or "upload"
 
 
 def _take(app: FastAPI, name: str, path: Path, via: str) -> tables.Told:

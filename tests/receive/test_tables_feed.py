@@ -197,6 +197,11 @@ def test_an_upload_is_answered_when_its_rows_are_durable(
     assert post(client, body).json()["unchanged"] == 1200
 
 
+def test_a_long_name_of_a_file_keeps_it_not_out(client: httpx.Client) -> None:
+    answer = post(client, "编号,姓名\n1,周莲\n".encode(), file="病" * 120 + "患者.csv")
+    assert answer.status_code < 500
+
+
 def test_an_upload_names_what_it_refuses_and_keeps_the_rest(
     client: httpx.Client, conn: psycopg.Connection
 ) -> None:
