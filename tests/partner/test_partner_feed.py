@@ -144,6 +144,21 @@ def test_versions_and_a_deletion_end_alike_in_any_order(
     assert str(row[0]) == hub_id("Patient", "123", "h")
 
 
+def test_a_deletion_that_comes_first_is_found_with_its_patient_later(
+    database: str, partner: httpx.Client
+) -> None:
+    for raw in (VERSIONS[2], VERSIONS[0]):
+        post(partner, raw).raise_for_status()
+        worked(database)
+    with psycopg.connect(database) as conn:
+        own = hub_id("Patient", "123", "h")
+        asked = [("subject", f"Patient/{own}"), ("status", "entered-in-error")]
+        [found] = search.run(conn, "Observation", asked).matches
+        assert str(found.patient) == own
+        assert json.loads(found.json)["code"]["coding"][0]["code"] == "14749-6"
+        assert keep.counts(conn).by_state[State.DONE] == 2
+
+
 def test_what_was_deleted_comes_back_when_it_is_sent_anew(
     connection: psycopg.Connection,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import permutations
 
 import orjson
 import psycopg
@@ -209,3 +210,19 @@ def test_any_order_and_grouping_gives_the_same_resource(
                 rest = rest[size:]
             results.append(without_meta(body(connection, "Encounter", "v")))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_statement_that_names_no_patient_leaves_the_row_with_its_patient(
+    connection: psycopg.Connection, order: tuple[int, ...]
+) -> None:
+    said = [
+        draft("Observation", "o", stamp(1), status="final", code=code("1")),
+        draft("Observation", "o", stamp(5), patient=ids.SHARED, status="entered-in-error"),
+        draft("Observation", "o", stamp(3), status="amended", code=code("1")),
+    ]
+    for number in order:
+        writer.write(connection, [said[number]], accept)
+    [row] = connection.execute("select patient_key from resource").fetchall()
+    assert row[0] == PATIENT
+    assert body(connection, "Observation", "o")["status"] == "entered-in-error"
