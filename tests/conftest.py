@@ -21,6 +21,12 @@ FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 """A test's data need not outlive a crash of the machine; tests that need it say so."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that drive a browser come last: its library leaves an event loop running in the
+    process, in which no test could run one of its own any more."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
     """Address of a server's maintenance database.
