@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 HEAD_BYTES = 8192
 """What an answer needs of a message: its header. The rest need not wait for the commit."""
 
+OUR_FAULT = BadMessage("a fault of the hub; tell its administrator", condition="207")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -136,8 +138,7 @@ def read(
         bad = _bilingual(error)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the bytes
         fault("envelope", error)
-        text = bilingual("a fault of the hub; tell its administrator", "")
-        bad = BadMessage(text, condition="207")
+        bad = _bilingual(OUR_FAULT)
     else:
         return Incoming(name, raw, clock.now(), via, envelope), None
     return Incoming(name, raw, clock.now(), via, None, noted(bad)), bad

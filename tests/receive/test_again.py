@@ -13,7 +13,7 @@ from healthhub.adapter_api import registry
 from healthhub.adapter_api.bad_message import BadMessage
 from healthhub.errors import InvalidRequest
 from healthhub.keep import Choice, Keeper
-from healthhub.model.message import State
+from healthhub.model.message import Envelope, State
 from healthhub.receive import again
 from healthhub.receive.intake import Intake
 from healthhub.receive.sender import UNKNOWN
@@ -113,3 +113,23 @@ def test_a_replay_without_a_reason_touches_nothing(
     with pytest.raises(InvalidRequest):
         again.replay(conn, {"lis": RIGHT}, Choice(ids=(only,)), who="ann", reason=" ")
     assert keep.get(conn, only).state is State.REJECTED
+
+
+def test_a_message_at_which_the_hub_fails_ends_no_replay_of_many(
+    conn: psycopg.Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty, good = rejected(database, CHINESE.replace(b"MSG1", b"MSG2") + b"\r", CHINESE)
+    real = type(registry.find("hl7v2")).envelope
+
+    def envelope(self: object, raw: bytes, feed: Source) -> Envelope:
+        if raw != CHINESE:
+            raise KeyError("a fault")
+        return real(self, raw, feed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(registry.find("hl7v2")), "envelope", envelope)
+    with conn.transaction():
+        assert again.step(conn, {"lis": RIGHT}, "replay", [faulty, good]) == 1
+    assert keep.get(conn, faulty).state is State.REJECTED
+    (finding,) = keep.findings(conn, [faulty])[faulty]
+    assert "tell its administrator" in finding.detail
+    assert keep.get(conn, good).state is State.PENDING
