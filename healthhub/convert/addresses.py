@@ -8,7 +8,7 @@ resource is in the same message or comes later; what has no id yet (a POST) is k
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from uuid import UUID
 
@@ -113,3 +113,28 @@ def _of_server(url: str) -> bool:
 
 def _sound(key: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", key) or _URN.fullmatch(key))
+
+
+def references(value: Any, path: list[str]) -> Iterator[str]:
+    """The references that a path leads to."""
+    if isinstance(value, list):
+        for each in cast(list[Any], value):
+            yield from references(each, path)
+    elif isinstance(value, dict):
+        inner = cast(dict[str, Any], value)
+        if path:
+            yield from references(inner.get(path[0]), path[1:])
+        elif isinstance(inner.get("reference"), str):
+            yield inner["reference"]
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a resource with their paths."""
+    if isinstance(value, dict):
+        for name, child in cast(dict[str, Any], value).items():
+            yield from leaves(child, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, child in enumerate(cast(list[Any], value)):
+            yield from leaves(child, f"{path}[{index}]")
+    else:
+        yield path, value

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from healthhub.adapter_api.record import Given, Record
 from healthhub.clock import now
-from healthhub.convert.addresses import Addresses, Known
+from healthhub.convert.addresses import Addresses, Known, leaves, references
 from healthhub.convert.explained import Explained
 from healthhub.errors import Unprocessable
 from healthhub.mapping.definition import Taken
 from healthhub.mapping.run import MOST_AHEAD, Context
-from healthhub.mapping.taking import ITSELF
+from healthhub.mapping.taking import ITSELF, REFERRER
 from healthhub.model import profiles
 from healthhub.model.code_maps import Sighting
 from healthhub.model.finding import Finding, Severity
@@ -53,11 +53,13 @@ class Taking:
     )
     origins: dict[int, Given] = field(default_factory=dict[int, Given])
     """Where each draft (by its ``id()``) stands in the message."""
+    referrers: dict[str, set[UUID]] = field(default_factory=dict[str, set[UUID]])
+    """The patients of the resources that refer to a Binary."""
 
     def run(self) -> Taking:
         """Take all of them."""
         addresses = Addresses(self.context.namespace, self.record.given)
-        for given in self.record.given:
+        for given in sorted(self.record.given, key=self._awaits):
             if given.place in addresses.doubled:
                 self._find(
                     "error",
@@ -76,6 +78,11 @@ class Taking:
             whole = Given({}, "Bundle", (0, 0))
             self._find("warning", "nothing", whole, "the message holds no resource to store")
         return self
+
+    def _awaits(self, given: Given) -> bool:
+        """Whether its owner is that of another, which is then taken first."""
+        taken = self.take.get(str(given.resource.get("resourceType")))
+        return taken is not None and REFERRER in taken.owner
 
     def _take(self, given: Given, addresses: Addresses) -> None:
         kind = given.resource.get("resourceType")
@@ -105,6 +112,9 @@ class Taking:
         if patient is None:
             return
         body = self._body(addresses.rewritten(given.resource), known, given)
+        for path, value in leaves(body):
+            if str(value).startswith("Binary/") and path.endswith(("url", "reference")):
+                self.referrers.setdefault(value, set()).add(patient)
         stamp = Stamp(1, self._at(given), self.message)
         self._add(Draft(known[0], known[1], patient, stamp, body, tuple(_left(body))), given)
         if known[0] == "Patient":
@@ -130,10 +140,13 @@ class Taking:
         if ITSELF in taken.owner:
             return known[1]
         for path in taken.owner:
-            for reference in _references(given.resource, path.split(".")):
+            for reference in references(given.resource, path.split(".")):
                 meant = addresses.meant(reference)
                 if meant is not None and meant[0] == "Patient":
                     return meant[1]
+        referrers = self.referrers.get(f"{known[0]}/{known[1]}", set[UUID]()) - {SHARED}
+        if REFERRER in taken.owner and len(referrers) == 1:
+            return referrers.pop()
         if taken.optional:
             return SHARED
         names = ", ".join(taken.owner)
@@ -236,7 +249,7 @@ class Taking:
         for draft in self.drafts:
             given = self.origins[id(draft)]
             rule = str(self.take[draft.type].where)
-            for path, value in _leaves(draft.body):
+            for path, value in leaves(draft.body):
                 if path not in ("resourceType", "id", "meta.source"):
                     yield Explained(
                         f"{draft.type}/{draft.id}",
@@ -268,31 +281,7 @@ def _not_done(method: str) -> str:
     return f"{method or 'an entry without a resource'} states no resource; send it whole by PUT"
 
 
-def _references(value: Any, path: list[str]) -> Iterator[str]:
-    """The references that a path leads to."""
-    if isinstance(value, list):
-        for each in cast(list[Any], value):
-            yield from _references(each, path)
-    elif isinstance(value, dict):
-        inner = cast(Body, value)
-        if path:
-            yield from _references(inner.get(path[0]), path[1:])
-        elif isinstance(inner.get("reference"), str):
-            yield inner["reference"]
-
-
 def _categories(body: Body) -> set[str]:
     """The codes of a resource's categories."""
     concepts = body.get("category") or ()
     return {c["code"] for one in concepts for c in one.get("coding", ()) if "code" in c}
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, child in cast(Body, value).items():
-            yield from _leaves(child, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
-        for index, child in enumerate(cast(list[Any], value)):
-            yield from _leaves(child, f"{path}[{index}]")
-    else:
-        yield path, value

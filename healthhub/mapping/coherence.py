@@ -10,7 +10,7 @@ from healthhub.mapping.advice import close, nearest
 from healthhub.mapping.definition import Definition
 from healthhub.mapping.place import Where, wrong
 from healthhub.mapping.sources import Sources
-from healthhub.mapping.taking import ITSELF
+from healthhub.mapping.taking import ITSELF, REFERRER
 from healthhub.mapping.tree import TOP
 from healthhub.model.r4.shape import element, resources
 
@@ -84,7 +84,7 @@ def _of_taken(definition: Definition) -> Iterator[MappingError]:
             continue
         named = (*kind.withdrawn, *kind.unknown, *(o.partition(".")[0] for o in kind.owner))
         for name in named:
-            if name != ITSELF and element(kind.name, name) is None:
+            if name not in (ITSELF, REFERRER) and element(kind.name, name) is None:
                 yield wrong(kind.where, f"{kind.name} has no element {name}")
 
 

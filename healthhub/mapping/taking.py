@@ -9,6 +9,8 @@ from healthhub.mapping.yaml_file import Item
 
 ITSELF = "itself"
 """The owner of a Patient."""
+REFERRER = "referrer"
+"""The owner of a Binary: that of the resource in the message which refers to it."""
 
 
 def taken(base: Taken | None, name: str, item: Item) -> Taken:

@@ -133,6 +133,28 @@ def test_a_link_that_names_nobody_joins_nobody(link: dict[str, Any]) -> None:
     assert found.merges == ()
 
 
+def _document(own: str, subject: str) -> dict[str, Any]:
+    return {
+        "resourceType": "DocumentReference",
+        "id": own,
+        "status": "current",
+        "subject": {"reference": subject},
+        "content": [{"attachment": {"url": f"{BASE}Binary/b"}}],
+    }
+
+
+def test_a_binary_belongs_to_the_patient_of_what_refers_to_it() -> None:
+    binary = {"resourceType": "Binary", "id": "b", "contentType": "text/plain", "data": "eA=="}
+    drafts = convert(bundle(binary, _document("d", "Patient/123"))).drafts
+    assert {d.type for d in drafts} == {"Binary", "DocumentReference"}
+    assert {str(d.patient) for d in drafts} == {hub_id("Patient", "123")}
+    [document] = [d.body for d in drafts if d.type == "DocumentReference"]
+    assert document["content"][0]["attachment"]["url"] == f"Binary/{hub_id('Binary', 'b')}"
+    two = bundle(binary, _document("d", "Patient/123"), _document("e", "Patient/9"))
+    for whose in (two, bundle(binary)):
+        assert [f.code for f in convert(whose).findings] == ["no-patient"]
+
+
 def test_decimals_keep_their_digits() -> None:
     raw = bundle(observation(valueQuantity={"value": 0})).replace(
         b'"value": 0', b'"value": 6.100'
