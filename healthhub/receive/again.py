@@ -15,7 +15,7 @@ from healthhub.keep import Choice
 from healthhub.model.message import Incoming, State
 from healthhub.pipeline.attempts import attempt
 from healthhub.receive import sender
-from healthhub.receive.intake import OUR_FAULT, fault, unreadable
+from healthhub.receive.intake import OUR_FAULT, fault, noted, unreadable
 from healthhub.receive.sender import Peer, Stranger
 from healthhub.settings import Source
 
@@ -78,6 +78,6 @@ def _read(conn: Connection, sources: Mapping[str, Source], id_: int) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - a fault of ours must not end a replay of many
         fault("envelope", error)
-        keep.reject(conn, id_, unreadable(OUR_FAULT))
+        keep.reject(conn, id_, noted(OUR_FAULT))
         return 0
     return keep.admit(conn, id_, Incoming(name, message.raw, message.received, via, envelope))

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 HEAD_BYTES = 8192
 """What an answer needs of a message: its header. The rest need not wait for the commit."""
 
-OUR_FAULT = BadMessage("a fault of the hub; tell its administrator", condition="207")
+OUR_FAULT = BadMessage(
+    bilingual("a fault of the hub; tell its administrator", ""), condition="207"
+)
+"""Without the advice of its condition, which is for what was not kept: these bytes are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def read(
         bad = _bilingual(error)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the bytes
         fault("envelope", error)
-        bad = _bilingual(OUR_FAULT)
+        bad = OUR_FAULT
     else:
         return Incoming(name, raw, clock.now(), via, envelope), None
     return Incoming(name, raw, clock.now(), via, None, noted(bad)), bad

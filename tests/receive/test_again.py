@@ -132,4 +132,5 @@ def test_a_message_at_which_the_hub_fails_ends_no_replay_of_many(
     assert keep.get(conn, faulty).state is State.REJECTED
     (finding,) = keep.findings(conn, [faulty])[faulty]
     assert "tell its administrator" in finding.detail
+    assert "未保存" not in finding.detail
     assert keep.get(conn, good).state is State.PENDING
