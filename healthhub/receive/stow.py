@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 
 from healthhub.adapter_api import BadMessage, registry
 from healthhub.adapter_api.instances import Instances, Names
-from healthhub.errors import InvalidRequest, NotFound, UnsupportedMedia
+from healthhub.errors import InvalidRequest, NotFound, TooLarge, UnsupportedMedia
 from healthhub.receive import multipart
 from healthhub.receive.http import RETRY_SECONDS, admitted, body_of, via
 from healthhub.receive.intake import Answer, Intake, Promise
@@ -24,6 +24,8 @@ from healthhub.settings import Source
 FILE, JSON = "application/dicom", "application/dicom+json"
 IN_FLIGHT = 200
 """Objects of one request that may wait for their commit."""
+MOST_OBJECTS = 20_000
+"""Objects of one request: a body of empty parts is millions, each kept as rejected."""
 OTHER_STUDY, CANNOT_UNDERSTAND, OUT_OF_RESOURCES = 0xC409, 0xC000, 0xA700
 ELEMENTS_DISCARDED = 0xB006
 """Reasons of PS3.18 table I.2-2 and PS3.4 table B.2-1."""
@@ -94,6 +96,11 @@ class _Shelf:
             self._discarded += 1
             return
         for raw in self._adapter.split(part.content):
+            if len(self._waiting) + len(self._answers) >= MOST_OBJECTS:
+                raise TooLarge(
+                    f"the body holds over {MOST_OBJECTS} objects; send fewer at a time (those "
+                    "before are kept, and known again)"
+                )
             self._waiting.append(await self._one(raw))
             if len(self._waiting) >= IN_FLIGHT:
                 await self._settle()

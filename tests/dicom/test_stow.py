@@ -16,7 +16,8 @@ from healthhub import keep
 from healthhub.errors import InvalidRequest
 from healthhub.keep import Choice
 from healthhub.main import build_app
-from healthhub.receive import multipart
+from healthhub.model.message import State
+from healthhub.receive import multipart, stow
 from healthhub.settings import Settings
 from tests.dicom import invented_objects as made
 from tests.serving import answering
@@ -219,6 +220,16 @@ def test_an_object_over_its_sources_limit_is_refused_and_the_others_kept(
     assert values(answer, "00081198", "00081155") == [made.uid(1, 1, 1)]
     assert "longer than 2000 bytes" in values(answer, "00081198", "00000902")[0]
     assert sorted(kept(database).values()) == ["pending", "rejected"]
+
+
+def test_a_body_of_endless_parts_is_refused(
+    hub: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stow, "MOST_OBJECTS", 3)
+    answer = hub.post("/feeds/pacs/studies", **related(*[b"%d" % n for n in range(50)]))
+    assert answer.status_code == 413
+    with psycopg.connect(database) as conn:
+        assert keep.counts(conn).by_state[State.REJECTED] <= 3
 
 
 def test_a_body_over_the_limit_is_refused(database: str) -> None:

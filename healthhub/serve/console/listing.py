@@ -32,6 +32,7 @@ async def messages(request: Request, before: int | None = None) -> Response:
 @router.post("/messages")
 async def search(request: Request) -> Response:
     """The same by a form, which may also name a patient, or an order's number."""
+    await http.actor(request)  # nobody's form is read
     fields = await forms.checked(request)
     return await _listed(request, fields, number_of(fields.get("before", "")))
 
