@@ -29,6 +29,8 @@ CONVOYS = 2
 MOST = 64
 """Statements in a segment."""
 WAITING = 2000
+CONNECT_SECONDS = 10
+"""Then a server that answers nothing is away, and whoever waits is told so."""
 PREPARED = 150
 """Statements that a convoy keeps prepared; the one used longest ago makes room."""
 MOST_VALUES = 65_535
@@ -135,7 +137,10 @@ class _Convoy:
 
     async def _open(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
-            self._conninfo, autocommit=True, options=self._options
+            self._conninfo,
+            autocommit=True,
+            options=self._options,
+            connect_timeout=CONNECT_SECONDS,
         )
         self._connection = connection
         self._decoder = Transformer(connection)

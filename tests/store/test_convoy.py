@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -274,3 +275,14 @@ def test_statements_that_fail_leave_no_prepared_ones_behind(
         assert rows[0][0] <= 11
 
     told(server_dsn, story)
+
+
+def test_a_server_that_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convoy, "CONNECT_SECONDS", 2)
+
+    async def story(ask: Ask) -> None:
+        with pytest.raises(psycopg.OperationalError):
+            await asyncio.wait_for(ask("select 1"), 30)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told(f"host=127.0.0.1 port={silent.getsockname()[1]} user=x dbname=x", story)
