@@ -7,7 +7,8 @@ from uuid import UUID
 
 import psycopg
 
-from healthhub.store.query import Query
+from healthhub.store.conditions import covering
+from healthhub.store.query import Query, fetch
 
 PERSON_OF = """
 with recursive heirs as (
@@ -19,19 +20,6 @@ select coalesce((select person_key from person_link where patient_key = %(key)s)
                 (select person_key from heirs where successor is null),
                 %(key)s)
 """
-COVER = """
-with recursive heirs as (
-    select person_key, successor from person where person_key = %(key)s
-    union
-    select person.person_key, person.successor
-      from person join heirs on person.person_key = heirs.successor)
-select %(key)s::uuid
-union
-select person_key from heirs
-union
-select person_link.patient_key from person_link join heirs using (person_key)
-"""
-"""A golden Patient that was joined into another one goes on standing for the whole person."""
 
 
 def person_of(connection: psycopg.Connection[Any], patient: UUID) -> UUID:
@@ -45,8 +33,7 @@ def cover(connection: psycopg.Connection[Any], patient: UUID) -> list[UUID]:
 
     A golden patient covers itself and its members; any other patient only itself.
     """
-    rows = connection.execute(COVER, {"key": patient}).fetchall()
-    return _first(patient, [row[0] for row in rows])
+    return fetch(connection, covered(patient))
 
 
 async def aperson_of(connection: psycopg.AsyncConnection[Any], patient: UUID) -> UUID:
@@ -58,7 +45,7 @@ async def aperson_of(connection: psycopg.AsyncConnection[Any], patient: UUID) ->
 def covered(patient: UUID) -> Query[list[UUID]]:
     """``cover`` as a query."""
     return Query(
-        COVER.replace("%(key)s", "%(key)b::uuid"),
+        covering("select %(key)b::uuid"),
         {"key": patient},
         lambda found: _first(patient, [row[0] for row in found]),
     )
