@@ -29,9 +29,7 @@ def main() -> None:
         if name == "feeds" and arguments.live_seconds is not None:
             more["live_seconds"] = arguments.live_seconds
         for figure in group.measure(arguments.residents, **more):
-            print(
-                f"{figure.name:36} {figure.value:12,.1f} {figure.unit:14} {figure.conditions}"
-            )
+            print(f"{figure.name:36} {figure.shown():>12} {figure.unit:14} {figure.conditions}")
             figures.append(figure)
     if not arguments.dry:
         keep(figures)

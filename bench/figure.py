@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "performance.md"
+SHARE = "of 1"
+"""The unit of a share: what matters of it can stand in the fifth place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,12 @@ class Figure:
     value: float
     unit: str
     conditions: str
+
+    def shown(self) -> str:
+        """The value as people read it: small ones with two places, shares of one with five."""
+        if self.unit == SHARE:
+            return f"{self.value:.5f}"
+        return f"{self.value:,.2f}" if self.value < 10 else f"{self.value:,.1f}"
 
 
 def machine() -> str:
@@ -46,7 +54,7 @@ def keep(figures: list[Figure]) -> None:
     for group in sorted(groups):
         table = ["| figure | value | unit | conditions |", "|---|---:|---|---|"]
         table += [
-            f"| `{f.name}` | {_shown(f.value)} | {f.unit} | {f.conditions.replace('|', chr(92) + '|')} |"
+            f"| `{f.name}` | {f.shown()} | {f.unit} | {f.conditions.replace('|', chr(92) + '|')} |"
             for f in figures
             if f.name.startswith(group + ".")
         ]
@@ -59,8 +67,3 @@ def keep(figures: list[Figure]) -> None:
         else:
             page += f"\n## {group}\n{block}\n"
     PAGE.write_text(page, encoding="utf-8")
-
-
-def _shown(value: float) -> str:
-    """Small values, ratios among them, with two places."""
-    return f"{value:,.2f}" if value < 10 else f"{value:,.1f}"
