@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from healthhub.access.scopes import Scopes
+
 Kind = Literal["account", "client"]
 
 
@@ -38,7 +40,9 @@ class Actor:
     ``id`` is ``account:NUMBER`` or ``client:NUMBER`` and is what the audit keeps; ``name`` the
     name it signs in with, ``title`` the name shown to people; ``purpose`` the purpose that a
     client was registered for (a person's purpose is chosen by the page that asks); ``address``
-    the network address that the request came from.
+    the network address that the request came from; ``scopes`` what the registration or the
+    token of a client limits it to, None where nothing does; ``source`` the source whose system
+    the client is.
     """
 
     id: str
@@ -48,3 +52,5 @@ class Actor:
     title: str = ""
     purpose: Purpose | None = None
     address: str = ""
+    scopes: Scopes | None = None
+    source: str | None = None

@@ -14,7 +14,7 @@ from healthhub import identify, keep
 from healthhub.access import everything, finding_people, kept, looks, matching
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Event
-from healthhub.access.policy import Action
+from healthhub.access.policy import NEEDS, Action, require_at_hand
 from healthhub.access.threshold import Threshold
 from healthhub.access.whose import of_all, of_one, of_page
 from healthhub.errors import HubError
@@ -117,8 +117,10 @@ class Door(Threshold):
     ) -> search.SearchPage:
         """A page of results. Golden patients cover their sources."""
         event = Event(who, purpose, Action.SEARCH, type=type_, query=_written(params))
-        await self.permit(who, purpose, Action.SEARCH)
+        of = [(type_, NEEDS[Action.SEARCH])] if type_ else []
+        await self.permit(who, purpose, Action.SEARCH, *of)
         try:
+            require_at_hand(who, params)
             await self._refresh()
             short = search.short(type_, params, base_url)
         except HubError as error:

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from healthhub.access import clients
 from healthhub.access.accounts import digest
 from healthhub.access.actor import Actor, Purpose, Role
 from healthhub.access.door import Door
@@ -26,7 +27,13 @@ REMEMBER_SECONDS = 5.0
 """How long a process believes what it looked up: a disabled client is refused within it."""
 REMEMBER = 10_000
 
-_CLIENT = "select id, name, roles, purpose from client where token = %s and disabled_at is null"
+_CLIENT = f"""
+select {clients.ACTING}, client.scopes from client where token = %(token)s and disabled_at is null
+union all
+select {clients.ACTING}, access_token.scopes
+  from access_token join client on client.id = access_token.client
+ where access_token.token = %(token)s and access_token.expires_at > now() and disabled_at is null
+"""  # noqa: S608
 _SESSION = """
 with found as (
     select account.id, account.name, account.title, account.roles, session.token, session.seen_at
@@ -50,25 +57,13 @@ class Identities:
         self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
 
     async def of_client(self, token: str) -> Actor | None:
-        """The client of a bearer token."""
+        """The client of a bearer token of its own, or of one that it signed for."""
         key = b"c" + digest(token)
         if (known := self._remembered(key)) is not None:
             return known
         async with self._pool.connection() as connection:
-            row = await (await connection.execute(_CLIENT, (key[1:],))).fetchone()
-        if row is None:
-            return None
-        number, name, roles, purpose = row
-        return self._remember(
-            key,
-            Actor(
-                f"client:{number}",
-                "client",
-                name,
-                frozenset(map(Role, roles)),
-                purpose=Purpose(purpose),
-            ),
-        )
+            row = await (await connection.execute(_CLIENT, {"token": key[1:]})).fetchone()
+        return None if row is None else self._remember(key, clients.actor(*row))
 
     async def of_session(self, token: str) -> Actor | None:
         """The account of a session cookie; keeps the session from going idle."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from healthhub.access.actor import Actor, Purpose, Role
+from healthhub.access.scopes import ALL
 from healthhub.errors import Forbidden
 
 
@@ -61,16 +64,73 @@ GRANTS: dict[Role, dict[Action, frozenset[Purpose]]] = {
 }
 """Role, action, purposes: what is not written here is refused."""
 
+Of = tuple[str, str]
+"""A type of resources (``*``: all) and letters of scopes that are done to it."""
+NEEDS: dict[Action, str] = {
+    Action.READ: "r",
+    Action.SEARCH: "s",
+    Action.WRITE: "cud",
+    Action.EXPORT: "rs",
+    Action.IMPORT: "crud",
+    Action.SUBSCRIBE: "rs",
+    Action.MESSAGE: "r",
+}
+"""The letters that an action takes; one that is not here is within nobody's scopes."""
 
-def permits(actor: Actor, purpose: Purpose, action: Action) -> bool:
-    """Whether one of the actor's roles allows the action for this purpose."""
-    return any(purpose in GRANTS[role].get(action, ()) for role in actor.roles)
+
+def permits(actor: Actor, purpose: Purpose, action: Action, *of: Of) -> bool:
+    """Whether one of the actor's roles allows the action for this purpose, and its scopes, if it
+    has any, allow it of these types; without ``of``: of all types."""
+    granted = any(purpose in GRANTS[role].get(action, ()) for role in actor.roles)
+    return granted and _within_scopes(actor, action, of)
 
 
-def require(actor: Actor, purpose: Purpose, action: Action) -> None:
+def require(actor: Actor, purpose: Purpose, action: Action, *of: Of) -> None:
     """Raise Forbidden unless the policy allows it."""
-    if not permits(actor, purpose, action):
+    if permits(actor, purpose, action, *of):
+        return
+    if actor.scopes is not None and permits(replace(actor, scopes=None), purpose, action):
+        held = " ".join(actor.scopes.words())
         raise Forbidden(
-            f"your roles ({', '.join(sorted(actor.roles))}) do not allow {action.value!r} for "
-            f"the purpose {purpose.value}; ask an administrator for a role that does"
+            f"the scopes of this token ({held}) do not reach so far; {action.value!r} needs "
+            f"{' '.join(_told(action, of)) or 'a token without scopes'}"
         )
+    raise Forbidden(
+        f"your roles ({', '.join(sorted(actor.roles))}) do not allow {action.value!r} for "
+        f"the purpose {purpose.value}; ask an administrator for a role that does"
+    )
+
+
+def require_at_hand(actor: Actor, params: Sequence[tuple[str, str]]) -> None:
+    """Raise Forbidden when criteria look through references into types that the actor's scopes
+    may not reach: what is found would tell what may not be seen."""
+    if actor.scopes is None or actor.scopes.allow(ALL, "s"):
+        return
+    for name, _ in params:
+        if "." in name or name.startswith("_has:") or name.partition(":")[0] == "_list":
+            raise Forbidden(
+                "a search through references (chains, _has, _list) needs the scope system/*.s",
+                expression=name[:64],
+            )
+
+
+def shows(actor: Actor, type_: str) -> bool:
+    """Whether resources of the type are shown to the actor where a result holds them."""
+    scopes = actor.scopes
+    return scopes is None or scopes.allow(type_, "r") or scopes.allow(type_, "s")
+
+
+def _within_scopes(actor: Actor, action: Action, of: Sequence[Of]) -> bool:
+    scopes = actor.scopes
+    if scopes is None:
+        return True
+    if action not in NEEDS:
+        return False
+    if action is Action.WRITE and any(type_ == "Subscription" for type_, _ in of):
+        of = (*of, (ALL, NEEDS[Action.SUBSCRIBE]))
+    return all(scopes.allow(type_, letters) for type_, letters in of or [(ALL, NEEDS[action])])
+
+
+def _told(action: Action, of: Sequence[Of]) -> list[str]:
+    needed = of or [(ALL, NEEDS[action])] if action in NEEDS else []
+    return [f"system/{type_}.{letters}" for type_, letters in needed]

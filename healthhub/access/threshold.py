@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from healthhub.access import seal
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event, together
-from healthhub.access.policy import Action, permits, require
+from healthhub.access.policy import NEEDS, Action, Of, permits, require
 from healthhub.access.seal import Seal
 from healthhub.access.threads import Threads
 from healthhub.access.together import Together
@@ -57,11 +57,12 @@ class Threshold:
         await self._convoys.close()
         await self._threads.close()
 
-    async def permit(self, who: Actor, purpose: Purpose, action: Action) -> None:
-        """Check alone, for a route that shows no patient's data; a refusal is audited."""
-        if not permits(who, purpose, action):
+    async def permit(self, who: Actor, purpose: Purpose, action: Action, *of: Of) -> None:
+        """Check alone, for a route that shows no patient's data; a refusal is audited. ``of``:
+        the types, and the letters of scopes done to each; all types without it."""
+        if not permits(who, purpose, action, *of):
             await self._audit.record(Event(who, purpose, action, "denied"))
-            require(who, purpose, action)
+            require(who, purpose, action, *of)
 
     async def operate(
         self,
@@ -86,9 +87,11 @@ class Threshold:
         type_: str | None,
         fhir_id: str | None,
         work: Callable[[Connection, Seal], T],
+        of: Sequence[Of] = (),
     ) -> T:
         """Run a client's write. ``work`` commits it, and calls the seal it is given just before:
-        what was done to whom is then durable together with the deed, or neither is.
+        what was done to whom is then durable together with the deed, or neither is. ``of``: the
+        types, and the letters of scopes done to each; all types without it.
 
         The seal's further argument are resources that the client is shown besides.
         """
@@ -101,7 +104,7 @@ class Threshold:
             query=what,
         )
         sealed = seal.of(event)
-        await self.permit(who, purpose, Action.WRITE)
+        await self.permit(who, purpose, Action.WRITE, *of)
         try:
             return await self._threads.run(lambda connection: work(connection, sealed))
         except HubError as error:
@@ -118,7 +121,7 @@ class Threshold:
     ) -> R:
         """Run ``work`` for a new resource of the type, together with what others create at this
         moment: one transaction, sealed for each. Not for what may have to wait for a lock."""
-        await self.permit(who, purpose, Action.WRITE)
+        await self.permit(who, purpose, Action.WRITE, (type_, "c"))
         event = Event(who, purpose, Action.WRITE, type=type_, query="create")
         try:
             return await self._creates.of(_Create(event, what, work))
@@ -141,7 +144,7 @@ class Threshold:
         more: tuple[UUID, ...] = (),
     ) -> T:
         """Check, do the work, audit it, and only then let the result out."""
-        await self.permit(event.actor, event.purpose, event.action)
+        await self.permit(event.actor, event.purpose, event.action, *_of(event))
         try:
             result = await work()
         except HubError as error:
@@ -153,7 +156,7 @@ class Threshold:
 
     async def _short(self, event: Event, wanted: Query[T], shown: int | None = None) -> T:
         """The same for one short statement, which audits itself and is committed with that."""
-        await self.permit(event.actor, event.purpose, event.action)
+        await self.permit(event.actor, event.purpose, event.action, *_of(event))
         try:
             result = await self._convoys.fetch(together(event, wanted, shown))
         except QueryCanceled:
@@ -164,3 +167,10 @@ class Threshold:
                 "the access cannot be read and audited now, so nothing is shown; try again"
             ) from None
         return veiled(event.actor, event.purpose, result)
+
+
+def _of(event: Event) -> tuple[Of, ...]:
+    """The type that an event of reading is about; none stands for all."""
+    if event.type is None or event.action not in (Action.READ, Action.SEARCH):
+        return ()
+    return ((event.type, NEEDS[event.action]),)

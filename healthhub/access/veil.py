@@ -1,4 +1,5 @@
-"""What a result does not show to everyone who may read it: the secrets of Subscriptions.
+"""What a result does not show to everyone who may read it: the secrets of Subscriptions, and
+what a client's scopes leave out.
 
 A header of a Subscription's channel is as a rule a credential of its receiver. Whoever may be
 sent what changes (Action.SUBSCRIBE) reads it, so as to write back what was read; anyone else
@@ -12,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from healthhub.access.actor import Actor, Purpose
-from healthhub.access.policy import Action, permits
+from healthhub.access.policy import Action, permits, shows
 from healthhub.model.resource import Stored
 from healthhub.store import wire
 from healthhub.store.query import Page
@@ -37,7 +38,11 @@ def _veiled(who: Actor, purpose: Purpose, found: Any) -> Any:
             included=veiled(who, purpose, found.included),
         )
     if isinstance(found, list):
-        return [_veiled(who, purpose, one) for one in cast(list[Any], found)]
+        return [
+            _veiled(who, purpose, one)
+            for one in cast(list[Any], found)
+            if not isinstance(one, Stored) or shows(who, one.type)
+        ]
     if isinstance(found, dict):
         pairs = cast(dict[Any, Any], found).items()
         return {name: _veiled(who, purpose, one) for name, one in pairs}

@@ -2,7 +2,7 @@
 
 from healthhub.settings.alarms import Alarms, Hook, SourceAlarms
 from healthhub.settings.loading import load
-from healthhub.settings.parts import Bulk, Mllp, Pipeline, Subscriptions, Web
+from healthhub.settings.parts import Bulk, Mllp, Oauth, Pipeline, Subscriptions, Web
 from healthhub.settings.sources import Database, Folder, Institution, Pacs, Source
 from healthhub.settings.whole import FILE_VARIABLE, PACKAGE_ROOT, PREFIX, Settings
 
@@ -17,6 +17,7 @@ __all__ = [
     "Hook",
     "Institution",
     "Mllp",
+    "Oauth",
     "Pacs",
     "Pipeline",
     "Settings",

@@ -1,4 +1,4 @@
-"""Settings of the hub's own parts: MLLP, web, pipeline, bulk data, subscriptions."""
+"""Settings of the hub's own parts: MLLP, web, tokens, pipeline, bulk data, subscriptions."""
 
 from __future__ import annotations
 
@@ -67,6 +67,26 @@ class Web(Section):
     )
     embedded_by: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may show ours in a frame, e.g. a HIS."
+    )
+
+
+class Oauth(Section):
+    """Tokens for programs that sign for them."""
+
+    token_seconds: int = Field(
+        default=300, ge=30, le=3600, description="Time that a token is good for."
+    )
+    keys_from: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses that clients' key sets may be read from: beginnings such as "
+        "https://his.example/keys; none by default.",
+    )
+    keys_ca_file: Path | None = Field(
+        default=None,
+        description="PEM of authorities that those addresses' certificates are from.",
+    )
+    keys_timeout_seconds: float = Field(
+        default=5, gt=0, le=30, description="Time that such an address has for its answer."
     )
 
 

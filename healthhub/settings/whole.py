@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 from healthhub.errors import SettingError
 from healthhub.settings.alarms import Alarms
-from healthhub.settings.parts import Bulk, Mllp, Pipeline, Subscriptions, Web
+from healthhub.settings.parts import Bulk, Mllp, Oauth, Pipeline, Subscriptions, Web
 from healthhub.settings.section import Name
 from healthhub.settings.sources import Institution, Source
 
@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     )
     language: str = Field(default="zh", pattern="^(zh|en)$", description="Language of pages.")
     web: Web = Web()
+    oauth: Oauth = Oauth()
     mllp: Mllp = Mllp()
     pipeline: Pipeline = Pipeline()
     bulk: Bulk = Bulk()

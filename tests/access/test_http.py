@@ -15,8 +15,16 @@ from healthhub.access import Purpose, Role, accounts, clients
 from healthhub.access.http import COOKIE
 from healthhub.serve import fhir
 
-OPEN = ("/health", "/signin", "/static", "/assets", "/favicon.ico")
-"""What may be seen without credentials: probes, the sign-in page, stylesheets and scripts."""
+OPEN = (
+    "/health",
+    "/signin",
+    "/oauth/token",
+    "/fhir/.well-known/smart-configuration",
+    "/static",
+    "/assets",
+    "/favicon.ico",
+)
+"""What may be seen without credentials: probes, where they are asked for, styles and scripts."""
 PARAMETER = re.compile(r"\{[^}]*\}")
 
 

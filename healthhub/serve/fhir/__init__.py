@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from healthhub.serve.fhir import bulk_job, subscription
+from healthhub.serve.fhir import bulk_job, smart, subscription
 from healthhub.serve.fhir.bulk_import import bulk_import
 from healthhub.serve.fhir.bundle import bundle
 from healthhub.serve.fhir.create import create
@@ -21,6 +21,7 @@ from healthhub.serve.fhir.ways import Interaction, Line, Ways, is_ours
 
 LINES: tuple[Line, ...] = (
     ("/metadata", "GET", metadata),
+    ("/.well-known/smart-configuration", "GET", smart.configuration),
     ("/$export", "GET", export),
     ("/$export", "POST", export),
     ("/Patient/$export", "GET", export),

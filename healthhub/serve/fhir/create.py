@@ -15,7 +15,7 @@ from healthhub.serve.fhir.writing import carry_out, criteria_of, writer
 async def create(request: Request) -> Response:
     """Store the resource under an id of the hub's choice (201); with If-None-Exist only if
     nothing meets the criteria, else answer with what does (200)."""
-    ask = await writer(request)
+    ask = await writer(request, "create")
     type_ = type_of(request)
     answer.preferred(request)
     condition = request.headers.get("if-none-exist")

@@ -16,7 +16,7 @@ from healthhub.serve.fhir.writing import carry_out, criteria_in_address, writer
 
 async def delete(request: Request) -> Response:
     """Delete the resource; 204 as well when there was none. Its history stays."""
-    ask = await writer(request)
+    ask = await writer(request, "delete")
     type_, fhir_id, expected = type_of(request), id_of(request), if_match(request)
     answer.preferred(request)
     intent = Intent("delete", type_, fhir_id, if_match=expected)
@@ -25,7 +25,7 @@ async def delete(request: Request) -> Response:
 
 async def delete_conditionally(request: Request) -> Response:
     """Delete the one resource that meets the criteria; 412 when several do."""
-    ask = await writer(request, conditional=True)
+    ask = await writer(request, "delete", conditional=True)
     type_, criteria, expected = type_of(request), criteria_in_address(ask), if_match(request)
     answer.preferred(request)
     intent = Intent("delete", type_, criteria=criteria, if_match=expected)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from healthhub import __version__
 from healthhub.access import holdings
-from healthhub.serve.fhir import answer
+from healthhub.serve.fhir import answer, smart
 from healthhub.serve.fhir.asked import asked
 from healthhub.serve.fhir.operations import offered
 from healthhub.subscriptions import topics
@@ -78,10 +78,7 @@ def _statement(base: str, mappings: Path, edition: int) -> bytes:
             "rest": [
                 {
                     "mode": "server",
-                    "security": {
-                        "description": "Authorization: Bearer TOKEN of a registered client; "
-                        "the header Purpose-Of-Use names the purpose (v3 PurposeOfUse)"
-                    },
+                    "security": smart.security(base),
                     "resource": [_resource(name, mappings) for name in holdings.TYPES],
                     "operation": [_EXPORTS[""]],
                     "interaction": [

@@ -16,7 +16,7 @@ from healthhub.serve.fhir.writing import carry_out, criteria_in_address, writer
 
 async def patch(request: Request) -> Response:
     """Change parts of the resource, by JSON Patch or FHIRPath Patch."""
-    ask = await writer(request)
+    ask = await writer(request, "patch")
     type_, fhir_id, expected = type_of(request), id_of(request), if_match(request)
     answer.preferred(request)
     change = await body.patch(request, type_)
@@ -26,7 +26,7 @@ async def patch(request: Request) -> Response:
 
 async def patch_conditionally(request: Request) -> Response:
     """The same on the one resource that meets the criteria; 404 if none does."""
-    ask = await writer(request, conditional=True)
+    ask = await writer(request, "patch", conditional=True)
     type_, criteria, expected = type_of(request), criteria_in_address(ask), if_match(request)
     answer.preferred(request)
     change = await body.patch(request, type_)

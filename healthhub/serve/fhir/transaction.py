@@ -10,37 +10,44 @@ import psycopg
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from healthhub.access import within
-from healthhub.access.policy import Action
+from healthhub.access import policy, within
+from healthhub.access.policy import ALL, Action, Of
 from healthhub.access.seal import Seal
 from healthhub.errors import HubError, InvalidRequest, TooCostly
 from healthhub.model.resource import Body, Stored
 from healthhub.pipeline import criteria, direct
-from healthhub.pipeline.intent import Intent, Outcome
+from healthhub.pipeline.intent import Intent, Outcome, Verb
 from healthhub.pipeline.intent import at as at_intent
 from healthhub.serve.fhir import answer, body
 from healthhub.serve.fhir.asked import Asked, check_id, version_of
 from healthhub.serve.fhir.batch import MOST_BYTES
 from healthhub.serve.fhir.entries import Entry, patch_in, response, type_in
-from healthhub.serve.fhir.writing import criteria_of
+from healthhub.serve.fhir.writing import LETTERS, criteria_of, letters_of
 from healthhub.settings import Subscriptions
 
 Connection = psycopg.Connection[Any]
 Answer = Callable[[Connection], tuple[bytes, list[Stored]]]
-_VERBS = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "patch"}
+_VERBS: dict[str, Verb] = {
+    "DELETE": "delete",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+}
 
 
 async def transaction(
     ask: Asked, entries: Sequence[Entry], prefer: str, settings: Subscriptions
 ) -> Response:
     """Do them in the order DELETE, POST, PUT and PATCH, GET; answer in the order sent."""
-    await ask.door.permit(ask.who, ask.why, Action.WRITE)
     if any(entry.method in ("GET", "HEAD") for entry in entries):
         await ask.door.permit(ask.who, ask.why, Action.READ)
         await ask.door.permit(ask.who, ask.why, Action.SEARCH)
+    named = [_named(entry) for entry in entries if entry.method in _VERBS]
+    await ask.door.permit(ask.who, ask.why, Action.WRITE, *named)
     planned = await run_in_threadpool(_plan, entries, ask, settings)
     writes = {n: each for n, each in planned.items() if isinstance(each, Intent)}
     reads = {n: each for n, each in planned.items() if not isinstance(each, Intent)}
+    of = await _permitted(ask, list(writes.values()))
 
     def work(conn: Connection, seal: Seal) -> list[bytes]:
         answers: dict[int, bytes] = {}
@@ -65,9 +72,29 @@ async def transaction(
         return [answers[number] for number in range(len(entries))]
 
     listed = await ask.door.write(
-        ask.who, ask.why, f"transaction of {len(entries)}", None, None, work
+        ask.who, ask.why, f"transaction of {len(entries)}", None, None, work, of
     )
     return response(listed, "transaction-response", ask)
+
+
+def _named(entry: Entry) -> Of:
+    """The type in an entry's address, before anything else of the entry is looked at."""
+    return entry.steps[0] if entry.steps else ALL, LETTERS[_VERBS[entry.method]]
+
+
+async def _permitted(ask: Asked, writes: Sequence[Intent]) -> list[Of]:
+    """What the writes do, in letters of scopes; Forbidden when the scopes do not reach so far."""
+    conditions = [each for each in writes if each.criteria is not None]
+    for each in conditions:
+        policy.require_at_hand(ask.who, each.criteria or ())
+    if conditions:
+        searched = {(each.type, "s") for each in conditions}
+        await ask.door.permit(ask.who, ask.why, Action.SEARCH, *searched)
+    return [
+        of
+        for each in writes
+        for of in letters_of(each.verb, each.type, each.criteria is not None)
+    ]
 
 
 def _plan(

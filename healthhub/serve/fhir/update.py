@@ -23,7 +23,7 @@ from healthhub.serve.fhir.writing import (
 
 async def update(request: Request) -> Response:
     """Replace the resource, or create it under the client's id (201)."""
-    ask = await writer(request)
+    ask = await writer(request, "update")
     type_, fhir_id = type_of(request), id_of(request)
     expected, fresh = precondition(request)
     answer.preferred(request)
@@ -40,7 +40,7 @@ async def update(request: Request) -> Response:
 
 async def update_conditionally(request: Request) -> Response:
     """Replace the one resource that meets the criteria, or create it if none does."""
-    ask = await writer(request, conditional=True)
+    ask = await writer(request, "update", conditional=True)
     type_, criteria = type_of(request), criteria_in_address(ask)
     expected, fresh = precondition(request)
     answer.preferred(request)

@@ -7,26 +7,40 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from healthhub.access.policy import Action
+from healthhub.access import policy
+from healthhub.access.policy import Action, Of
 from healthhub.errors import InvalidRequest, NotAllowed
 from healthhub.pipeline import criteria, direct
 from healthhub.pipeline.direct import Connection, Seal
-from healthhub.pipeline.intent import Criteria, Intent, Outcome
+from healthhub.pipeline.intent import Criteria, Intent, Outcome, Verb
 from healthhub.serve.fhir.asked import Asked, asked, if_match
 
+LETTERS: dict[Verb, str] = {"create": "c", "update": "u", "patch": "u", "delete": "d"}
+"""The letter of scopes that each takes."""
 
-async def writer(request: Request, *, conditional: bool = False) -> Asked:
+
+async def writer(request: Request, verb: Verb, *, conditional: bool = False) -> Asked:
     """Who asks to write; refused before the body is looked at."""
     ask = await asked(request, free=conditional)
-    await ask.door.permit(ask.who, ask.why, Action.WRITE)
-    if conditional or "if-none-exist" in request.headers:
-        await ask.door.permit(ask.who, ask.why, Action.SEARCH)
+    type_ = request.path_params["type"]
+    conditional = conditional or "if-none-exist" in request.headers
+    await ask.door.permit(ask.who, ask.why, Action.WRITE, *letters_of(verb, type_, conditional))
+    if conditional:
+        await ask.door.permit(ask.who, ask.why, Action.SEARCH, (type_, "s"))
     return ask
+
+
+def letters_of(verb: Verb, type_: str, conditional: bool) -> list[Of]:
+    """What a write does, in letters of scopes: a conditional update may create."""
+    creates = conditional and verb == "update"
+    return [(type_, LETTERS[verb] + ("c" if creates else ""))]
 
 
 async def carry_out(ask: Asked, intent: Intent, what: str = "") -> Outcome:
     """Do it in a transaction of its own; ``what`` names it in the audit, if it is more. What
     is new and is no person's, who may have to wait for another's link, shares one with others of its kind."""
+    if intent.criteria is not None:
+        policy.require_at_hand(ask.who, intent.criteria)
     if intent.verb == "create" and intent.criteria is None and intent.type != "Patient":
         return await ask.door.create(ask.who, ask.why, intent.type, intent, _together)
     outcomes = await ask.door.write(
@@ -36,6 +50,7 @@ async def carry_out(ask: Asked, intent: Intent, what: str = "") -> Outcome:
         intent.type,
         intent.id or None,
         lambda conn, seal: direct.perform(conn, [intent], ask.base, seal),
+        letters_of(intent.verb, intent.type, intent.criteria is not None),
     )
     return outcomes[0]
 

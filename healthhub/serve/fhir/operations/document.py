@@ -52,7 +52,7 @@ async def document(request: Request) -> Response:
 async def _document(ask: Asked, fhir_id: str, sent: Given) -> Response:
     keep = sent.flag("persist")
     if keep:
-        await ask.door.permit(ask.who, ask.why, Action.WRITE)
+        await ask.door.permit(ask.who, ask.why, Action.WRITE, ("Bundle", "c"))
     stored = await ask.door.read(ask.who, ask.why, "Composition", fhir_id)
     body = await _bundle(ask, stored)
     if not keep:

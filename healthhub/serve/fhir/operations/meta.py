@@ -45,8 +45,8 @@ async def meta_delete(request: Request) -> Response:
 
 async def _changed(request: Request, what: str, change: Any) -> Response:
     ask = await asked(request, free=True)
-    await ask.door.permit(ask.who, ask.why, Action.WRITE)
     type_, fhir_id = type_of(request), id_of(request)
+    await ask.door.permit(ask.who, ask.why, Action.WRITE, (type_, "u"))
     named = _named((await given(request, ask, ("meta",))).object("meta"))
 
     def changed(body: Body) -> Body:

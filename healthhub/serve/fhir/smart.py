@@ -1,0 +1,49 @@
+"""[base]/.well-known/smart-configuration: how a program gets a token; open, as it must be.
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from healthhub.access.grants import CLIENT_CREDENTIALS, TOKEN_PATH
+from healthhub.access.keys import ALGORITHMS
+from healthhub.serve.fhir.asked import base_of
+
+_SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+
+
+async def configuration(request: Request) -> Response:
+    """What this server offers of SMART App Launch, made from what it does."""
+    body = {
+        "token_endpoint": token_endpoint(base_of(request)),
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "grant_types_supported": [CLIENT_CREDENTIALS],
+        "scopes_supported": ["system/*.rs", "system/*.cruds"],
+        "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
+    }
+    return JSONResponse(body, headers={"cache-control": "public, max-age=300"})
+
+
+def token_endpoint(base: str) -> str:
+    """The token endpoint's address, from that of the FHIR service."""
+    return base.removesuffix("/fhir") + TOKEN_PATH
+
+
+def security(base: str) -> dict[str, Any]:
+    """The same in the CapabilityStatement."""
+    endpoint = {"url": "token", "valueUri": token_endpoint(base)}
+    return {
+        "extension": [{"url": _OAUTH_URIS, "extension": [endpoint]}],
+        "service": [{"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}]}],
+        "description": "Authorization: Bearer TOKEN, either a registered client's own or one of "
+        "the token endpoint, for an assertion signed with the client's key (SMART Backend "
+        "Services, see .well-known/smart-configuration); the header Purpose-Of-Use names the "
+        "purpose (v3 PurposeOfUse)",
+    }
