@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +16,8 @@ from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.model.message import Envelope
 
 MOST = 16
+MOST_REMEMBERED = 2**20
+_LINE = re.compile(rb"[^\n]+")
 _ISSUES = {
     "accept": ("information", "informational"),
     "error": ("error", "transient"),
@@ -31,9 +34,9 @@ class Fhir:
 
     def split(self, body: bytes) -> Iterator[bytes]:
         """The lines of NDJSON, or the body whole: the parts of a Bundle refer to one another."""
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        if len(lines) > 1 and all(_begins(line) for line in lines):
-            yield from (line.strip() for line in lines)
+        begins = (_begins(line) for line in _lines(body))
+        if next(begins, False) and next(begins, False) and all(begins):
+            yield from _lines(body)
         else:
             yield body
 
@@ -83,12 +86,23 @@ def _outcome(issues: list[dict[str, Any]]) -> bytes:
     return orjson.dumps({"resourceType": "OperationOutcome", "issue": issues})
 
 
+def _lines(body: bytes) -> Iterator[bytes]:
+    """The lines that hold something, one by one: millions may be empty."""
+    return (line for found in _LINE.finditer(body) if (line := found[0].strip()))
+
+
 def _begins(line: bytes) -> bool:
     return line.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-@lru_cache(maxsize=1)
 def _read(raw: bytes, charset: str) -> bundle.Read:
+    """A message is read for its envelope and again for its resources; a large one is not held
+    for that until the next comes."""
+    return (_remembered if len(raw) <= MOST_REMEMBERED else bundle.read)(raw, charset)
+
+
+@lru_cache(maxsize=1)
+def _remembered(raw: bytes, charset: str) -> bundle.Read:
     return bundle.read(raw, charset)
 
 

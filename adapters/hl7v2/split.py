@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain, pairwise
 
 _DELIMITER = re.compile(rb"[^A-Za-z0-9\s\x80-\xff]")
 _BATCH = re.compile(rb"[\r\n]+(?:FHS|BHS|BTS|FTS)[^A-Za-z0-9\s\x80-\xff]")
@@ -25,15 +26,16 @@ def split(body: bytes) -> Iterator[bytes]:
 
 def _unframed(body: bytes) -> Iterator[bytes]:
     body = body.removeprefix(b"\x0b")
-    starts = list(_starts(body))
-    if not starts:
+    starts = _starts(body)
+    first = next(starts, None)
+    if first is None:
         if body.strip(_BLANK):
             yield body
         return
-    before = body[: starts[0]].strip(_BLANK)
+    before = body[:first].strip(_BLANK)
     if before and before[:3] not in (b"FHS", b"BHS"):
         yield before
-    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+    for start, end in pairwise(chain([first], starts, [len(body)])):
         yield _end(body[start:end])
 
 

@@ -10,6 +10,7 @@ import hmac
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,26 @@ from fastapi.responses import JSONResponse
 from healthhub.adapter_api import registry
 from healthhub.adapter_api.adapter import Adapter, OwnAnswer
 from healthhub.adapter_api.tables import SheetReader
-from healthhub.errors import Forbidden, InvalidRequest, NotFound, NotSignedIn, TryAgain
+from healthhub.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    NotSignedIn,
+    TooLarge,
+    TryAgain,
+)
 from healthhub.keep import Keeper
 from healthhub.receive import frames, sender, tables
 from healthhub.receive.connection import Budget
-from healthhub.receive.intake import Answer, Intake
+from healthhub.receive.intake import Answer, Intake, aside
 from healthhub.receive.unpacking import shortened
 from healthhub.settings import Settings, Source
 
 RETRY_SECONDS = 30
 IN_FLIGHT = 500
 """Messages of one body that may wait for their commit."""
+MOST_MESSAGES = 20_000
+"""Messages of one body: one of rubbish in frames is millions, each kept as rejected."""
 HL7_TYPES = ("application/hl7-v2", "x-application/hl7-v2+er7", "text/plain")
 
 
@@ -54,7 +64,9 @@ router = APIRouter(lifespan=_keeping)
         401: {"description": "No such source, or its token is another"},
         403: {"description": "The source does not send from this address"},
         404: {"description": "The source sends another kind of message"},
-        413: {"description": "The body is over the limit; send less at a time"},
+        413: {
+            "description": "The body is over a limit of bytes or messages; send less at a time"
+        },
         415: {"description": "The body is packed, and not with gzip"},
         422: {"description": "Some messages were rejected; the others are kept"},
         503: {"description": "Some could not be kept; send the whole again later"},
@@ -79,23 +91,26 @@ async def feed(name: str, kind: str, request: Request) -> Response:
     adapter = registry.find(source.adapter)
     if isinstance(adapter, SheetReader):
         return await _tables(name, request)
-    body = await body_of(request)
-    answers = [
-        answer
-        async for answer in _answers(
-            Intake(request.app.state.keeper), name, source, adapter, body, via(request)
-        )
-    ]
+    intake = Intake(request.app.state.keeper)
+    async with body_of(request) as body:
+        answers = [
+            answer
+            async for answer in _answers(intake, name, source, adapter, body, via(request))
+        ]
+        framed = body.startswith(frames.VT)
+    return _told(adapter, answers, request.headers.get("accept", ""), framed=framed)
+
+
+def _told(adapter: Adapter, answers: list[Answer], accept: str, *, framed: bool) -> Response:
+    """The answers in the form that the sender takes; ``framed``: its messages were."""
     outcomes = {answer.outcome for answer in answers}
     status = 503 if "error" in outcomes else 422 if "reject" in outcomes or not answers else 200
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
-    accept = request.headers.get("accept", "")
     if isinstance(adapter, OwnAnswer):
         told = adapter.joined([answer.acknowledgement for answer in answers])
         return Response(told, status, headers, media_type=adapter.media_type)
     wanted = next((kind for kind in HL7_TYPES if kind in accept), "")
     if wanted:
-        framed = body.startswith(frames.VT)
         content = b"".join(
             frames.frame(a.acknowledgement) if framed else a.acknowledgement for a in answers
         )
@@ -188,33 +203,43 @@ def _token(header: str, name: str) -> str:
     return password if user == name else ""
 
 
-async def body_of(request: Request) -> bytes:
-    """The whole body; its length is limited at the application's edge (web.max_body_bytes)."""
+@asynccontextmanager
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """The whole body, for as long as it is worked on: until then it counts among the bytes that
+    the process may hold. Its length is limited at the application's edge (web.max_body_bytes)."""
     budget: Budget = request.app.state.feed_budget
-    body = bytearray()
+    chunks: list[bytes] = []
+    held = 0
     try:
         async for chunk in request.stream():
-            body += chunk
+            chunks.append(chunk)
+            held += len(chunk)
             if not budget.change(len(chunk)):
                 raise TryAgain("too many large bodies at once; send again in a minute")
-        return bytes(body)
+        body = b"".join(chunks)
+        chunks.clear()
+        yield body
     finally:
-        budget.change(-len(body))
+        budget.change(-held)
 
 
 async def _answers(
     intake: Intake, name: str, source: Source, adapter: Adapter, body: bytes, via: str
 ) -> AsyncIterator[Answer]:
-    """The answers in the order of the messages; some hundreds are on their way at a time."""
-    waiting = []
-    for raw in adapter.split(body):
-        waiting.append(await intake.take(name, source, adapter, raw, via))
-        if len(waiting) >= IN_FLIGHT:
-            for promise in waiting:
-                yield await promise.answer()
-            waiting = []
-    for promise in waiting:
-        yield await promise.answer()
+    """The answers in the order of the messages; some hundreds are on their way at a time.
+    TooLarge when there are over MOST_MESSAGES; those before are durable then."""
+    pieces, taken = adapter.split(body), 0
+    while some := await aside(len(body), lambda: list(islice(pieces, IN_FLIGHT))):
+        left = MOST_MESSAGES - taken
+        waiting = [await intake.take(name, source, adapter, raw, via) for raw in some[:left]]
+        for promise in waiting:
+            yield await promise.answer()
+        if len(some) > left:
+            raise TooLarge(
+                f"the body holds over {MOST_MESSAGES} messages; send fewer at a time (those "
+                "before are kept, and known again)"
+            )
+        taken += len(some)
 
 
 def via(request: Request) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from healthhub import clock
 from healthhub.adapter_api.adapter import Adapter, Outcome
@@ -19,6 +21,9 @@ from healthhub.settings import Source
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+LONG_BYTES = 256 * 2**10
+"""More than this takes over a few milliseconds to read."""
 HEAD_BYTES = 8192
 """What an answer needs of a message: its header. The rest need not wait for the commit."""
 
@@ -83,6 +88,12 @@ class Promise:
         )
 
 
+async def aside(size: int, work: Callable[[], T]) -> T:
+    """What ``work`` makes of so many bytes: in a thread when they are many, so that nobody
+    waits for their reading."""
+    return await asyncio.to_thread(work) if size > LONG_BYTES else work()
+
+
 class Intake:
     """Hands messages to the keeper. Those taken one after the other keep their order."""
 
@@ -93,7 +104,7 @@ class Intake:
         self, name: str, source: Source, adapter: Adapter, raw: bytes, via: str
     ) -> Promise:
         """A message of a known source; of one beyond its limit only the beginning is kept."""
-        incoming, bad = read(name, source, adapter, raw, via)
+        incoming, bad = await aside(len(raw), lambda: read(name, source, adapter, raw, via))
         return await self._submit(source, adapter, incoming, bad)
 
     async def turn_away(

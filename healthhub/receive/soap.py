@@ -11,10 +11,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from healthhub.adapter_api import BadMessage, registry
+from healthhub.adapter_api.adapter import Adapter
 from healthhub.errors import NotFound
 from healthhub.receive import person_query, soap_envelope
 from healthhub.receive.http import admitted, body_of, via
-from healthhub.receive.intake import Intake
+from healthhub.receive.intake import Intake, aside
 from healthhub.receive.soap_envelope import Call
 from healthhub.settings import Source
 
@@ -40,16 +41,17 @@ async def soap(name: str, request: Request) -> Response:
         raise NotFound(
             f"source {name} sends {source.adapter}: POST /feeds/{name}/{source.adapter}"
         )
-    body = await body_of(request)
+    async with body_of(request) as body:
+        return await _answered(request, name, source, body)
+
+
+async def _answered(request: Request, name: str, source: Source, body: bytes) -> Response:
     try:
-        call = soap_envelope.read(body)
+        call = await aside(len(body), lambda: soap_envelope.read(body))
     except BadMessage as error:
         return await _fault(request, name, source, body, error)
     adapter = registry.find(source.adapter)
-    try:
-        kind = adapter.envelope(body, source).kind
-    except BadMessage:
-        kind = ""  # the intake keeps it as rejected, and says why
+    kind = await aside(len(body), lambda: _kind(adapter, body, source))
     if kind in person_query.KINDS:
         answer = await person_query.answer(request, name, source, body)
         return _response(soap_envelope.response(call, answer), call)
@@ -58,6 +60,13 @@ async def soap(name: str, request: Request) -> Response:
     )
     told = await promise.answer()
     return _response(soap_envelope.response(call, told.acknowledgement), call)
+
+
+def _kind(adapter: Adapter, body: bytes, source: Source) -> str:
+    try:
+        return adapter.envelope(body, source).kind
+    except BadMessage:
+        return ""  # the intake keeps it as rejected, and says why
 
 
 async def _fault(

@@ -8,6 +8,7 @@ is not, why.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from healthhub.adapter_api.instances import Instances, Names
 from healthhub.errors import InvalidRequest, NotFound, TooLarge, UnsupportedMedia
 from healthhub.receive import multipart
 from healthhub.receive.http import RETRY_SECONDS, admitted, body_of, via
-from healthhub.receive.intake import Answer, Intake, Promise
+from healthhub.receive.intake import Answer, Intake, Promise, aside
 from healthhub.settings import Source
 
 FILE, JSON = "application/dicom", "application/dicom+json"
@@ -46,12 +47,12 @@ async def store(name: str, request: Request, study: str = "") -> Response:
         )
     kind, given = multipart.parameters(request.headers.get("content-type", ""))
     _require_known(kind, given)
-    body = await body_of(request)
     intake = Intake(request.app.state.keeper)
     shelf = _Shelf(name, source, adapter, intake, via(request), study)
-    for part in _parts(kind, given, body):
-        await shelf.take(part)
-    return await shelf.answer()
+    async with body_of(request) as body:
+        for part in _parts(kind, given, body):
+            await shelf.take(part)
+        return await shelf.answer()
 
 
 def _require_known(kind: str, given: dict[str, str]) -> None:
@@ -95,7 +96,8 @@ class _Shelf:
         if part.media_type not in (FILE, JSON):
             self._discarded += 1
             return
-        for raw in self._adapter.split(part.content):
+        cut = islice(self._adapter.split(part.content), MOST_OBJECTS + 1)
+        for raw in await aside(len(part.content), lambda: list(cut)):
             if len(self._waiting) + len(self._answers) >= MOST_OBJECTS:
                 raise TooLarge(
                     f"the body holds over {MOST_OBJECTS} objects; send fewer at a time (those "
