@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import IO
 
 import psycopg
 
@@ -18,6 +17,7 @@ from healthhub.errors import TooLarge
 from healthhub.keep import lanes, loads, raw, rows
 from healthhub.keep.rows import Cursor
 from healthhub.load.containers import Piece, lines, lying_open
+from healthhub.load.unpacked import CannotUnpack
 from healthhub.model.message import Incoming
 from healthhub.receive import files, intake
 from healthhub.receive.poll import Poller
@@ -95,34 +95,45 @@ class Noted:
 
 def messages(name: str, source: Source, adapter: Adapter, piece: Piece) -> Iterator[Item]:
     """The messages of a file."""
-    with piece.open() as file:
-        for incoming in _incoming(name, source, adapter, piece, file):
-            envelope = incoming.envelope
-            patient = envelope.patient if envelope else ""
-            digest = b"" if patient else raw.digest(name, incoming.raw)
-            size = len(incoming.raw)
-            yield Item(lanes.order_key(name, patient, digest), size, size, incoming)
+    for incoming in _incoming(name, source, adapter, piece):
+        envelope = incoming.envelope
+        patient = envelope.patient if envelope else ""
+        digest = b"" if patient else raw.digest(name, incoming.raw)
+        size = len(incoming.raw)
+        yield Item(lanes.order_key(name, patient, digest), size, size, incoming)
 
 
-def _incoming(
-    name: str, source: Source, adapter: Adapter, piece: Piece, file: IO[bytes]
-) -> Iterator[Incoming]:
-    found = lines(file) if piece.holds_lines else files.of_file(file, piece.name, adapter)
+def _incoming(name: str, source: Source, adapter: Adapter, piece: Piece) -> Iterator[Incoming]:
     try:
-        for each in found:
-            yield intake.read(name, source, adapter, each, FILE)[0]
-    except TooLarge as error:
-        with piece.open() as again:
-            head = again.read(HEAD_BYTES)
+        with piece.open() as file:
+            found = (
+                lines(file) if piece.holds_lines else files.of_file(file, piece.name, adapter)
+            )
+            for each in found:
+                yield intake.read(name, source, adapter, each, FILE)[0]
+    except (TooLarge, CannotUnpack) as error:
         said = intake.unreadable(BadMessage(error.message))
-        yield Incoming(name, head, clock.now(), FILE, None, said)
+        yield Incoming(name, _head(piece), clock.now(), FILE, None, said)
+
+
+def _head(piece: Piece) -> bytes:
+    """The beginning of a file; its name, where nothing of it can be read."""
+    name = piece.name.encode("utf-8", "replace")
+    try:
+        with piece.open() as file:
+            return file.read(HEAD_BYTES) or name
+    except CannotUnpack:
+        return name
 
 
 def sheets(taker: Taker, piece: Piece) -> Iterator[Item]:
     """The rows of a file of tables."""
-    with lying_open(piece) as path:
-        for cut in taker.every_cut(path, piece.name):
-            yield _row(taker.name, cut)
+    try:
+        with lying_open(piece) as path:
+            for cut in taker.every_cut(path, piece.name):
+                yield _row(taker.name, cut)
+    except CannotUnpack as error:
+        yield _row(taker.name, Refused(piece.name, error.message, _head(piece)))
 
 
 def views(

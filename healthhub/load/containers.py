@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import io
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +17,7 @@ import orjson
 
 from healthhub.errors import InvalidRequest, NotFound
 from healthhub.keep.loads import File
+from healthhub.load import unpacked
 from healthhub.receive.folder import NOT_YET
 
 ZIP, GZIP, LINES = (".zip",), (".gz",), (".ndjson", ".jsonl")
@@ -71,73 +70,58 @@ def _pieces(path: Path, name: str) -> Iterator[Piece]:
     if name.lower().endswith(ZIP):
         yield from _members(path, file)
     elif name.lower().endswith(GZIP):
-        yield Piece(name[:-3], file.size * GZIP_RATIO, file, partial(_unpacked, path))
+        opener = partial(unpacked.reader, name, file.size, partial(gzip.GzipFile, path))
+        yield Piece(name[:-3], file.size * GZIP_RATIO, file, opener)
     else:
         yield Piece(name, file.size, file, partial(path.open, "rb"), path)
 
 
-def _unpacked(path: Path) -> IO[bytes]:
-    return io.BufferedReader(gzip.GzipFile(path))  # type: ignore[arg-type]
-
-
 def _members(path: Path, file: File) -> Iterator[Piece]:
-    """The members of a zip archive, in the order of their names."""
+    """The members of a zip archive, in the order of their names. Each is to be opened before
+    the next is asked for: the archive's directory, which may be long, is read once."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(archive.infolist(), key=lambda member: member.filename)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+        archive = zipfile.ZipFile(path)
+    except unpacked.DAMAGED as error:
         raise InvalidRequest(
             f"{path.name} is no zip archive that can be read: {error}"
         ) from None
-    for member in members:
-        last = member.filename.rpartition("/")[2]
-        if not last or member.filename.startswith("__MACOSX") or _skipped(last):
-            continue
-        if member.flag_bits & 1:
-            raise InvalidRequest(f"{path.name} is encrypted; unpack it, and load the folder")
-        yield Piece(
-            f"{path.name}/{member.filename}",
-            member.file_size,
-            replace(file, name=f"{file.name}/{member.filename}"),
-            _opener(path, member),
-        )
-
-
-def _opener(path: Path, member: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
-    def opened() -> IO[bytes]:
-        archive = zipfile.ZipFile(path)
-        try:
-            return _Member(archive, archive.open(member))
-        except BaseException:
-            archive.close()
-            raise
-
-    return opened
-
-
-class _Member(io.BufferedReader):
-    """An open member, which closes its archive with it."""
-
-    def __init__(self, archive: zipfile.ZipFile, member: IO[bytes]) -> None:
-        super().__init__(member)  # type: ignore[arg-type]
-        self._archive = archive
-
-    def close(self) -> None:
-        super().close()
-        self._archive.close()
+    with archive:
+        members = sorted(archive.infolist(), key=lambda member: member.filename)
+        if sum(member.compress_size for member in members) > file.size:
+            raise InvalidRequest(
+                f"{path.name} says that it holds more than it has bytes: it is damaged, or made "
+                "to do harm; pack the files again"
+            )
+        for member in members:
+            last = member.filename.rpartition("/")[2]
+            if not last or member.filename.startswith("__MACOSX") or _skipped(last):
+                continue
+            if member.flag_bits & 1:
+                raise InvalidRequest(
+                    f"{path.name} is encrypted; unpack it, and load the folder"
+                )
+            name = f"{path.name}/{member.filename}"
+            yield Piece(
+                name,
+                member.file_size,
+                replace(file, name=f"{file.name}/{member.filename}"),
+                partial(
+                    unpacked.reader, name, member.compress_size, partial(archive.open, member)
+                ),
+            )
 
 
 @contextmanager
 def lying_open(piece: Piece) -> Iterator[Path]:
     """The piece as a file of its own, for readers that must go to and fro in it. What an
-    archive holds is unpacked for as long; no more of it than the archive says it has."""
+    archive holds is unpacked for as long."""
     if piece.path is not None:
         yield piece.path
         return
     with tempfile.TemporaryDirectory(prefix="healthhub-load-") as folder:
         path = Path(folder) / Path(piece.name).name
-        with piece.open() as packed, path.open("wb") as file:
-            shutil.copyfileobj(packed, file, 2**20)
+        with piece.open() as packed:
+            unpacked.write(packed, path)
         yield path
 
 
