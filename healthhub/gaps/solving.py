@@ -81,19 +81,9 @@ def at(
         for each in keep.gaps.of_sources(conn, heirs, table.name)
         if loose(each.code) == loose(code)
     ]
-    spelt = _spelling(conn, name, table.name, code)
+    spelt = keep.code_maps.spelling(conn, name, table.name, code, loose)
     version = keep.code_maps.current(conn, name, table.name, spelt)
     return Place(name, table, spelt, tuple(gaps), version)
-
-
-def _spelling(conn: psycopg.Connection, mapping: str, table: str, code: str) -> str:
-    """The spelling that the code was mapped under: two of one code are not mapped apart."""
-    for entry in keep.code_maps.overlay(conn).entries:
-        if (entry.mapping, entry.table) == (mapping, table) and loose(entry.code) == loose(
-            code
-        ):
-            return entry.code
-    return code
 
 
 def checked(table: CodeTable, code: str, target: Target) -> Target:
@@ -144,7 +134,9 @@ def solve(
     _reasoned(why)
     good = checked(where.table, where.code, target)
     wanted = Solved(seen, where.mapping, where.table.name, where.code, good)
-    number = keep.code_maps.enter(conn, wanted, who=who, why=why, messages=where.messages)
+    number = keep.code_maps.enter(
+        conn, wanted, who=who, why=why, messages=where.messages, loose=loose
+    )
     _log(conn, number, "map", where.messages, who, why)
     return number
 
@@ -166,6 +158,7 @@ def undo(conn: psycopg.Connection, number: int, where: Place, *, who: str, why: 
         who=who,
         why=why,
         messages=where.messages,
+        loose=loose,
         unknown=before is None,
         undoes=number,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
@@ -104,6 +104,19 @@ def under_way(conn: psycopg.Connection) -> list[Version]:
     return [_version(row) for row in rows]
 
 
+def spelling(
+    conn: psycopg.Connection, mapping: str, table: str, code: str, loose: Callable[[str], str]
+) -> str:
+    """The spelling that a code is mapped under: two of one code (whose ``loose`` forms are the
+    same) are not mapped apart."""
+    for entry in overlay(conn).entries:
+        if (entry.mapping, entry.table) == (mapping, table) and loose(entry.code) == loose(
+            code
+        ):
+            return entry.code
+    return code
+
+
 def enter(
     conn: psycopg.Connection,
     wanted: Solved,
@@ -111,15 +124,19 @@ def enter(
     who: str,
     why: str,
     messages: int,
+    loose: Callable[[str], str],
     unknown: bool = False,
     undoes: int | None = None,
 ) -> int:
     """Make ``wanted.target`` the map of its code, or the code unknown; gives the new number.
 
     ``wanted.number`` is the version that the person saw (0: none); Conflict when there is
-    another by now. What was still under way for the code goes on under the new version.
+    another by now, of whatever spelling. What was still under way for the code goes on under
+    the new version.
     """
     conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    code = spelling(conn, wanted.mapping, wanted.table, wanted.code, loose)
+    wanted = replace(wanted, code=code)
     known = current(conn, wanted.mapping, wanted.table, wanted.code)
     if (known.number if known else 0) != wanted.number:
         raise Conflict(

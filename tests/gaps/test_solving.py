@@ -237,6 +237,20 @@ def test_two_people_cannot_map_one_code_over_each_other(
             solving.solve(conn, place(conn), URATE, who="b", why=" ", seen=3)
 
 
+def test_two_people_cannot_map_two_spellings_of_one_code_apart(
+    database: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working(database, monkeypatch):
+        take(database, report(1, code="ua9"), report(2, code="UA9"))
+        until(lambda: keep.counts(conn).by_state[State.DONE] == 2)
+        lower, upper = place(conn, "ua9"), place(conn, "UA9")
+        solving.solve(conn, lower, URATE, who="a", why="a", seen=0)
+        with pytest.raises(Conflict, match="meanwhile"):
+            solving.solve(conn, upper, Target("22664-7", "尿素"), who="b", why="b", seen=0)
+        until(lambda: settled(conn))
+        assert {place(conn, code).target for code in ("ua9", "UA9")} == {URATE}
+
+
 def test_loinc_codes_carry_their_check_digit() -> None:
     for code in ("718-7", "14933-6", "6690-2", "33959-8", "4548-4", "2885-2"):
         assert solving.is_loinc(code)
