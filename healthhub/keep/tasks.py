@@ -3,7 +3,7 @@ word, and never so fast that new messages wait behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,14 @@ from healthhub.keep.replay import note, required, touchable
 Connection = psycopg.Connection[Any]
 STEP = 500
 """Messages in one transaction."""
+FAULT = "fault "
 MOST_WAITING = 5_000
 """Messages that wait at which a task waits too."""
 _COLUMNS = """id, made, who, action, reason, shown, choice, reached, until, touched, finished,
     stopped"""
 
-Step = Callable[[Connection, str, Sequence[int]], int]
+Ids = Sequence[int]
+Step = Callable[[Connection, str, Ids], int]
 """Acts on messages by their ids, in the caller's transaction; gives how many it touched."""
 
 
@@ -45,6 +47,11 @@ class Task:
     touched: int
     finished: datetime | None
     stopped: str
+
+    @property
+    def fault(self) -> str:
+        """The fault of the hub that ended it; empty: none did."""
+        return self.stopped.removeprefix(FAULT) if self.stopped.startswith(FAULT) else ""
 
     @property
     def percent(self) -> int:
@@ -84,16 +91,29 @@ def stop(conn: Connection, task: int, who: str) -> None:
         _end(conn, found, f"stopped by {who}")
 
 
-def work(conn: Connection, step: Step) -> int:
-    """One step of the oldest task under way; gives how many messages it went through. 0 when
-    there is none or enough messages wait already."""
-    row = conn.execute(
-        "select id from message_task where finished is null order by id limit 1"
-    ).fetchone()
-    if row is None or rows.waiting(conn, MOST_WAITING):
-        return 0
+def fail(conn: Connection, task: int, error: str) -> None:
+    """End a task under way at which the hub fails; ``error`` is the kind of its fault."""
     with conn.transaction():
-        task = _locked(conn, row[0])
+        found = _locked(conn, task)
+        if found is not None:
+            _end(conn, found, FAULT + error)
+
+
+def due(conn: Connection, but: Collection[int] = ()) -> int | None:
+    """The oldest task under way ``but`` these; None when there is none or enough messages wait
+    already."""
+    row = conn.execute(
+        """select id from message_task where finished is null and id <> all(%s)
+            order by id limit 1""",
+        (list(but),),
+    ).fetchone()
+    return None if row is None or rows.waiting(conn, MOST_WAITING) else row[0]
+
+
+def work(conn: Connection, number: int, step: Step) -> int:
+    """One step of a task; gives how many messages it went through, 0 when it is over already."""
+    with conn.transaction():
+        task = _locked(conn, number)
         if task is None:
             return 0
         ids = _next(conn, task)

@@ -12,11 +12,12 @@ from typing import Any
 import psycopg
 
 from healthhub import clock
-from healthhub.keep import figures, tasks, uploads
-from healthhub.receive import again, uploading
+from healthhub.keep import figures, uploads
+from healthhub.receive import uploading
 from healthhub.receive.intake import fault
 from healthhub.settings import Settings
 from healthhub.watch import alarms, hooks
+from healthhub.watch.errands import Errands
 from healthhub.watch.looking import Looker
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ KEEP_DAYS = 400
 
 def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
     """Watch until ``stop``; when PostgreSQL goes away, wait for it to come back."""
-    failures = 0
+    failures, errands = 0, Errands(settings)
     while not stop.is_set():
         try:
             with psycopg.connect(
@@ -44,7 +45,7 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
                 while not stop.is_set() and not _alone(conn):
                     stop.wait(STANDBY_SECONDS)
                 if not stop.is_set():
-                    watcher = Watcher(conn, settings)
+                    watcher = Watcher(conn, settings, errands)
                     over = threading.Event()
                     thread = threading.Thread(
                         target=_take_uploads, args=(settings, dsn, over), daemon=True
@@ -91,8 +92,11 @@ def _alone(conn: psycopg.Connection[Any]) -> bool:
 class Watcher:
     """The loop, on a connection that commits each statement and each block by itself."""
 
-    def __init__(self, conn: psycopg.Connection[Any], settings: Settings) -> None:
+    def __init__(
+        self, conn: psycopg.Connection[Any], settings: Settings, errands: Errands | None = None
+    ) -> None:
         self._conn, self._settings = conn, settings
+        self._errands = errands or Errands(settings)
         self._looker = Looker(settings)
         self._teller = hooks.Teller(settings)
         self._looked = self._housed = -1e9
@@ -109,22 +113,12 @@ class Watcher:
                 self.look()
                 self._looked = time.monotonic()
             self._teller.tell(self._conn)
-            busy = self._go_on()
+            busy = self._errands.go_on(self._conn)
             if time.monotonic() - self._housed > HOUSE_SECONDS:
                 figures.forget(self._conn)
                 alarms.forget(self._conn, KEEP_DAYS)
                 self._housed = time.monotonic()
             stop.wait(0 if busy else FOLD_SECONDS)
-
-    def _go_on(self) -> bool:
-        """A step of what was begun in the console; whether there is more to do now."""
-        sources = self._settings.sources
-        return (
-            tasks.work(
-                self._conn, lambda conn, action, ids: again.step(conn, sources, action, ids)
-            )
-            > 0
-        )
 
     def look(self) -> None:
         """One look: what is wrong becomes alarms, what is over closes them."""

@@ -15,7 +15,7 @@ from healthhub.model.message import State
 from healthhub.serve.console import acts, choosing
 from tests.console.conftest import key_of, signed_in, take, work_off
 from tests.console.test_console_pages import act, find, numbers
-from tests.keep.test_tasks import step
+from tests.keep.test_tasks import work
 from tests.receive.test_mllp_listener import message
 
 
@@ -89,10 +89,27 @@ def test_many_messages_become_a_task_that_shows_its_way_and_can_be_stopped(
     assert admin.post(address, data={"form_key": key_of(page)}).status_code == 303
     assert "已停止" in admin.get("/console").text
     act(admin, action="replay", source="his", reason="字典已更正")
-    while tasks.work(conn, step):
+    while work(conn):
         pass
     assert keep.counts(conn, "his").by_state[State.PENDING] == 3
     assert "完成" in admin.get("/console").text
+
+
+def test_a_task_that_a_fault_ended_says_so(
+    admin: httpx.Client,
+    of_one: dict[str, int],
+    conn: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acts, "AT_ONCE", 1)
+    act(admin, action="replay", source="his", reason="字典已更正")
+    number = tasks.due(conn)
+    assert number is not None
+    tasks.fail(conn, number, "ZeroDivisionError")
+    page = admin.get("/console").text
+    assert "因故障停止" in page
+    assert "ZeroDivisionError" in page
+    assert "/console/tasks/" not in page
 
 
 def test_what_takes_too_long_is_refused_with_advice(

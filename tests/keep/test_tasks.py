@@ -41,6 +41,12 @@ def step(conn: psycopg.Connection, action: str, ids: Sequence[int]) -> int:
     return again.step(conn, {}, action, ids)
 
 
+def work(conn: psycopg.Connection, how: tasks.Step = step) -> int:
+    """A step of the task that is due."""
+    task = tasks.due(conn)
+    return 0 if task is None else tasks.work(conn, task, how)
+
+
 def stand(conn: psycopg.Connection, source: str) -> dict[State, int]:
     return {s: n for s, n in keep.counts(conn, source).by_state.items() if n}
 
@@ -54,7 +60,7 @@ def test_all_that_was_there_is_replayed_in_steps_and_logged_once(
     put(conn, "his", "done", 0)
     conn.execute("update message set source = 'late' where id = (select max(id) from message)")
     sizes = []
-    while size := tasks.work(conn, step):
+    while size := work(conn):
         sizes.append(size)
     assert sizes == [500, 500, 100]
     assert stand(conn, "his") == {State.PENDING: 1_100}
@@ -63,7 +69,7 @@ def test_all_that_was_there_is_replayed_in_steps_and_logged_once(
     assert (task.touched, task.choice, task.stopped, task.percent) == (1_100, None, "", 100)
     (act,) = keep.acts(conn)
     assert (act.who, act.reason, act.messages) == ("admin", "字典已更正", 1_100)
-    assert tasks.work(conn, step) == 0
+    assert work(conn) == 0
 
 
 def test_what_comes_after_it_was_begun_is_not_touched(conn: psycopg.Connection) -> None:
@@ -71,7 +77,7 @@ def test_what_comes_after_it_was_begun_is_not_touched(conn: psycopg.Connection) 
     tasks.begin(conn, Choice(source="his"), "ignore", who="admin", reason="x")
     put_again = MESSAGES.replace("%(source)s || g", "%(source)s || 'b' || g")
     conn.execute(put_again, {"source": "his", "state": "parked", "count": 2})
-    tasks.work(conn, step)
+    work(conn)
     assert stand(conn, "his") == {State.IGNORED: 3, State.PARKED: 2}
 
 
@@ -83,11 +89,11 @@ def test_a_step_that_dies_changes_nothing_and_is_done_again(conn: psycopg.Connec
         step(conn, action, ids)
         raise KeyboardInterrupt
 
-    tasks.work(conn, step)
+    work(conn)
     with pytest.raises(KeyboardInterrupt):
-        tasks.work(conn, dying)
+        work(conn, dying)
     assert stand(conn, "his") == {State.IGNORED: 500, State.PARKED: 100}
-    tasks.work(conn, step)
+    work(conn)
     assert stand(conn, "his") == {State.IGNORED: 600}
     assert tasks.listed(conn)[0].touched == 600
 
@@ -97,7 +103,7 @@ def test_two_processes_do_not_do_the_same_step(conn: psycopg.Connection, databas
     tasks.begin(conn, Choice(source="his"), "ignore", who="admin", reason="x")
     with psycopg.connect(database, autocommit=True) as other:
         for one in (conn, other, conn, other):
-            tasks.work(one, step)
+            work(one)
     assert tasks.listed(conn)[0].touched == 700
 
 
@@ -108,9 +114,9 @@ def test_a_task_waits_while_enough_messages_wait(
     put(conn, "lis", "pending", 2)
     tasks.begin(conn, Choice(source="his"), "replay", who="admin", reason="x")
     monkeypatch.setattr(tasks, "MOST_WAITING", 2)
-    assert tasks.work(conn, step) == 0
+    assert work(conn) == 0
     monkeypatch.setattr(tasks, "MOST_WAITING", 3)
-    assert tasks.work(conn, step) == 3
+    assert work(conn) == 3
 
 
 def test_a_task_that_is_stopped_keeps_what_it_did_and_says_who(
@@ -118,9 +124,9 @@ def test_a_task_that_is_stopped_keeps_what_it_did_and_says_who(
 ) -> None:
     put(conn, "his", "parked", 600)
     number = tasks.begin(conn, Choice(source="his"), "ignore", who="admin", reason="x")
-    tasks.work(conn, step)
+    work(conn)
     tasks.stop(conn, number, "chief")
-    assert tasks.work(conn, step) == 0
+    assert work(conn) == 0
     (task,) = tasks.listed(conn)
     assert (task.touched, task.stopped) == (500, "stopped by chief")
     assert keep.acts(conn)[0].messages == 500
@@ -136,7 +142,7 @@ def test_a_task_needs_a_reason_and_a_condition_and_shows_no_number(
             tasks.begin(conn, choice, "ignore", who="admin", reason=reason)
     put(conn, "his", "parked", 1)
     tasks.begin(conn, Choice(number="P7"), "ignore", who="admin", reason="x")
-    tasks.work(conn, step)
+    work(conn)
     (task,) = tasks.listed(conn)
     assert task.shown == {"number": "(given)"}
     assert (task.touched, task.choice) == (1, None)
