@@ -131,10 +131,11 @@ class _Reader:
                 request.get("method"),
                 request.get("url"),
                 response.get("lastModified"),
+                request.get("ifNoneExist"),
             )
         ]
         where = f"{place}.resource" if resource else place
-        return Given(resource, where, span, said[0], said[1], said[2], said[3] or at)
+        return Given(resource, where, span, said[0], said[1], said[2], said[3] or at, said[4])
 
     def _entries(self, at: int) -> tuple[list[dict[str, Any]], int]:
         """The entries of a Bundle, from the bracket on; the span of each resource is noted."""

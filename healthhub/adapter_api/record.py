@@ -94,7 +94,8 @@ class Given(NamedTuple):
     """A resource that a message holds as FHIR itself: where it stands, and what is asked of it.
 
     ``address`` is its full URL; ``method`` and ``url`` those of a request; ``at`` the time that
-    the message gives it beside the resource. ``resource`` is empty for a DELETE.
+    the message gives it beside the resource; ``unless`` the search that must find nothing
+    (ifNoneExist). ``resource`` is empty for a DELETE.
     """
 
     resource: dict[str, Any]
@@ -104,6 +105,7 @@ class Given(NamedTuple):
     method: str = ""
     url: str = ""
     at: str = ""
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)

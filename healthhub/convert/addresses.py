@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from healthhub.adapter_api.record import Given
@@ -44,7 +45,7 @@ class Addresses:
             if one.address:
                 self._known[one.address] = known
                 key = (known[0], str(known[1]))
-                if said.setdefault(key, one.address) != one.address:
+                if said.setdefault(key, one.address) != one.address and not one.unless:
                     self.doubled.add(one.place)
 
     def derived(self, kind: str, key: str) -> Known:
@@ -57,6 +58,8 @@ class Addresses:
         if kind is None:
             return self.requested(given.url)
         own = given.resource.get("id")
+        if own is None and (sought := identifier(given.unless)):
+            return self.derived(str(kind), sought)
         if own is None and _URN.fullmatch(given.address):
             own = given.address
         if own is None and (typed := _TYPED.fullmatch(given.address)) and typed[2] == kind:
@@ -104,6 +107,16 @@ class Addresses:
             found.setdefault("type", logical[1])
             system = {"system": logical[2]} if logical[2] else {}
             found.setdefault("identifier", {**system, "value": logical[3]})
+
+
+def identifier(search: str) -> str:
+    """What a search for one identifier (``identifier=SYSTEM|VALUE``) seeks, under a key that no
+    id can be; empty for any other search."""
+    pairs = parse_qsl(search.partition("?")[2] or search, keep_blank_values=True)
+    if len(pairs) != 1 or pairs[0][0] != "identifier":
+        return ""
+    system, bar, value = pairs[0][1].partition("|")
+    return f"{system}|{value}" if bar and value else ""
 
 
 def _of_server(url: str) -> bool:

@@ -13,6 +13,7 @@ from healthhub.adapter_api.record import Place, Record, Row
 from healthhub.convert.explained import Explained
 from healthhub.convert.forms import Forms
 from healthhub.convert.met import described
+from healthhub.convert.own_codes import OwnCodes
 from healthhub.convert.taken import Taking
 from healthhub.errors import Unprocessable
 from healthhub.mapping.definition import Code
@@ -140,8 +141,11 @@ class Converter:
         return self._compiled.run(self._context, record, message_id, received)
 
     def _taking(self, message_id: int, record: Record, received: datetime) -> Taking:
-        take = self._compiled.definition.take
-        return Taking(self._context, record, message_id, received, take, self._known).run()
+        definition, context = self._compiled.definition, self._context
+        codes = OwnCodes(definition.codes, self._compiled.entry, context.terms)
+        return Taking(
+            context, record, message_id, received, definition.take, self._known, codes
+        ).run()
 
     def _read(self, raw: bytes) -> Record:
         return bind(self._adapter.read(raw, self._source), self._columns)

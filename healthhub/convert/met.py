@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,12 @@ from healthhub.model.code_maps import Sighting
 from healthhub.model.resource import Body, Draft
 
 LOCAL = "urn:healthhub:codes:"
+_SHARED = (
+    "http://loinc.org",
+    "http://snomed.info/",
+    "http://hl7.org/",
+    "http://terminology.hl7",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,9 @@ class Met:
 def met(drafts: Iterable[Draft], code: str) -> Iterator[Met]:
     """Each resource that has the code as the sender's own."""
     for draft in drafts:
-        found = _named(draft.body, code)
+        found = _named(draft.body, code, _own)
+        if found is None:
+            found = _named(draft.body, code, _foreign)
         if found is not None:
             yield replace(_measured(draft.body), display=found)
 
@@ -47,19 +55,28 @@ def described(sightings: Iterable[Sighting], drafts: Sequence[Draft]) -> tuple[S
     return tuple(found)
 
 
-def _named(value: Any, code: str) -> str | None:
+def _own(system: str) -> bool:
+    return system.startswith(LOCAL)
+
+
+def _foreign(system: str) -> bool:
+    """A partner's own system, whose resources keep its name."""
+    return not system.startswith(_SHARED)
+
+
+def _named(value: Any, code: str, whose: Callable[[str], bool]) -> str | None:
     """The display of the sender's own coding of this code, wherever it stands; None: nowhere."""
     if isinstance(value, dict):
         held: dict[str, Any] = value
         for coding in held.get("coding") or () if isinstance(held.get("coding"), list) else ():
-            if coding.get("code") == code and str(coding.get("system", "")).startswith(LOCAL):
+            if coding.get("code") == code and whose(str(coding.get("system", ""))):
                 return str(coding.get("display") or held.get("text") or "")
         parts: Iterable[Any] = held.values()
     elif isinstance(value, list):
         parts = value
     else:
         return None
-    return next((n for part in parts if (n := _named(part, code)) is not None), None)
+    return next((n for part in parts if (n := _named(part, code, whose)) is not None), None)
 
 
 def _measured(body: Body) -> Met:

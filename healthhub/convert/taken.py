@@ -15,8 +15,9 @@ from uuid import UUID
 
 from healthhub.adapter_api.record import Given, Record
 from healthhub.clock import now
-from healthhub.convert.addresses import Addresses, Known, leaves, references
+from healthhub.convert.addresses import Addresses, Known, identifier, leaves, references
 from healthhub.convert.explained import Explained
+from healthhub.convert.own_codes import OwnCodes, unmapped
 from healthhub.errors import Unprocessable
 from healthhub.mapping.definition import Taken
 from healthhub.mapping.run import MOST_AHEAD, Context
@@ -32,6 +33,15 @@ _ENVELOPES = frozenset(("MessageHeader", "OperationOutcome"))
 """What belongs to the way of a message and states nothing of a patient."""
 _HUB = "https://healthhub.dev/fhir/StructureDefinition/"
 _MARKS = "https://healthhub.dev/fhir/record"
+FIRST_YEAR = 2
+"""0001-01-01 stands for none, and in China is a year before the first of UTC."""
+_NO_ID = (
+    "the resource has no id, and its entry no fullUrl, so it cannot be known again; add one"
+)
+_NO_SEARCH = (
+    "ifNoneExist is not identifier=SYSTEM|VALUE, so whether it exists cannot be told; search for "
+    "one identifier, or send it under an id"
+)
 _KEPT = ("", "PUT", "POST")
 
 
@@ -45,6 +55,7 @@ class Taking:
     received: datetime
     take: dict[str, Taken]
     known: profiles.Known
+    own_codes: OwnCodes
     drafts: list[Draft] = field(default_factory=list[Draft])
     merges: list[Merge] = field(default_factory=list[Merge])
     findings: list[Finding] = field(default_factory=list[Finding])
@@ -99,26 +110,40 @@ class Taking:
             detail = f"{kind} is not among the types that the mapping takes (take); left out"
             self._find("warning", "not-applied", given, detail)
             return
-        known = addresses.of_given(given)
-        if known is None:
-            detail = f"{kind} has no id, and its entry no fullUrl, so it cannot be known again; add one"
-            self._find("error", "no-key", given, detail)
-            return
-        if given.method == "PUT" and given.url and addresses.requested(given.url) != known:
-            detail = "request.url and the resource's id are not the same; correct one of them"
-            self._find("error", "conflict", given, detail)
-            return
-        patient = self._owner(taken, given, known, addresses)
-        if patient is None:
+        known = self._known(given, addresses)
+        patient = known and self._owner(taken, given, known, addresses)
+        if known is None or patient is None:
             return
         body = self._body(addresses.rewritten(given.resource), known, given)
         for path, value in leaves(body):
             if str(value).startswith("Binary/") and path.endswith(("url", "reference")):
                 self.referrers.setdefault(value, set()).add(patient)
-        stamp = Stamp(1, self._at(given), self.message)
+        self._map(body, taken, given)
+        # What is to be made only if there is none yields to all that is said of it elsewhere.
+        stamp = Stamp(0 if given.unless else 1, self._at(given), self.message)
         self._add(Draft(known[0], known[1], patient, stamp, body, tuple(_left(body))), given)
         if known[0] == "Patient":
             self._join(given.resource, known, stamp, addresses)
+
+    def _known(self, given: Given, addresses: Addresses) -> Known | None:
+        """The hub's id of a resource; told where it cannot be known again."""
+        if given.unless and "id" not in given.resource and not identifier(given.unless):
+            self._find("error", "no-key", given, _NO_SEARCH)
+            return None
+        known = addresses.of_given(given)
+        if known is None:
+            self._find("error", "no-key", given, _NO_ID)
+        elif given.method == "PUT" and given.url and addresses.requested(given.url) != known:
+            detail = "request.url and the resource's id are not the same; correct one of them"
+            self._find("error", "conflict", given, detail)
+            return None
+        return known
+
+    def _map(self, body: Body, taken: Taken, given: Given) -> None:
+        for place, sighting in self.own_codes.mapped(body, taken.codes):
+            self.sightings.setdefault((sighting.table, sighting.code), sighting)
+            if not sighting.version:
+                self.findings.append(unmapped(sighting, f"{given.place}.{place}"))
 
     def _join(self, told: Body, known: Known, stamp: Stamp, addresses: Addresses) -> None:
         """Two Patients of the partner are one: what another replaces, it must no longer use."""
@@ -162,16 +187,16 @@ class Taking:
             if not meta["tag"]:
                 del meta["tag"]
         body = {**told, "id": str(known[1]), "meta": {**meta, "source": self._source}}
-        own = given.resource.get("id") or given.address
-        identifier = {
+        own = given.resource.get("id") or identifier(given.unless) or given.address
+        own_id = {
             "system": f"urn:healthhub:id:{self.context.namespace}:fhir-{known[0]}",
             "value": own,
         }
         element = shape.element(known[0], "identifier")
         if element is not None and element[1]:
-            body["identifier"] = [*body.get("identifier", ()), identifier]
+            body["identifier"] = [*body.get("identifier", ()), own_id]
         elif element is not None:
-            body.setdefault("identifier", identifier)
+            body.setdefault("identifier", own_id)
         return body
 
     @property
@@ -206,7 +231,7 @@ class Taking:
             at = datetime.fromisoformat(str(text))
         except ValueError:
             at = None
-        if at is None or at.tzinfo is None:
+        if at is None or at.tzinfo is None or at.year < FIRST_YEAR:
             detail = "meta.lastUpdated is no time; the time of receipt counts"
         elif at > now() + MOST_AHEAD:
             detail = "meta.lastUpdated lies ahead; the time of receipt counts"

@@ -82,10 +82,18 @@ def _of_taken(definition: Definition) -> Iterator[MappingError]:
                 f"{kind.name} is no resource type of FHIR R4{close(kind.name, resources())}",
             )
             continue
-        named = (*kind.withdrawn, *kind.unknown, *(o.partition(".")[0] for o in kind.owner))
+        paths = (o.partition(".")[0] for o in (*kind.owner, *kind.codes))
+        named = (*kind.withdrawn, *kind.unknown, *paths)
         for name in named:
             if name not in (ITSELF, REFERRER) and element(kind.name, name) is None:
                 yield wrong(kind.where, f"{kind.name} has no element {name}")
+        for table in kind.codes.values():
+            if table not in definition.codes:
+                yield wrong(
+                    kind.where,
+                    f"{kind.name} is to be mapped by the table {table}, and codes has no such "
+                    f"table{nearest(table, definition.codes)}",
+                )
 
 
 def _there(each: str, definition: Definition) -> bool:

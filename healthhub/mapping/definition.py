@@ -161,7 +161,8 @@ class Taken:
 
     ``owner`` are the elements that name its patient (``itself``: it is the patient); none: it
     is of no patient; ``optional``: it may be of none. ``profile`` is the hub's profile by the
-    code of a category, or under ``""``. ``withdrawn`` is what it says once it was deleted (None
+    code of a category, or under ``""``. ``codes`` are the tables by which its coded elements
+    are mapped where they have the sender's own codes alone. ``withdrawn`` is what it says once it was deleted (None
     empties an element), beside ``unknown``, what R4 demands of it where nothing else is known.
     """
 
@@ -170,6 +171,7 @@ class Taken:
     owner: tuple[str, ...] = ()
     optional: bool = False
     profile: dict[str, str] = field(default_factory=dict[str, str])
+    codes: dict[str, str] = field(default_factory=dict[str, str])
     withdrawn: dict[str, Any] = field(default_factory=dict[str, Any])
     unknown: dict[str, Any] = field(default_factory=dict[str, Any])
 

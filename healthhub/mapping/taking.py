@@ -18,12 +18,14 @@ def taken(base: Taken | None, name: str, item: Item) -> Taken:
     base = base or Taken(name, item.where)
     owner, optional, profile = (item.get(key) for key in ("owner", "optional", "profile"))
     withdrawn, unknown = item.get("withdrawn"), item.get("unknown")
+    codes = item.get("codes")
     return replace(
         base,
         where=item.where,
         owner=tuple(part.text for part in owner.list()) if owner else base.owner,
         optional=optional.value is True if optional else base.optional,
         profile=_profile(profile) if profile else base.profile,
+        codes={path: name.text for path, name in codes.items()} if codes else base.codes,
         withdrawn=withdrawn.plain() if withdrawn else base.withdrawn,
         unknown=unknown.plain() if unknown else base.unknown,
     )

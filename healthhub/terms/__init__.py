@@ -15,6 +15,7 @@ __all__ = ["UCUM", "Terms", "Unit"]
 LOINC = "http://loinc.org"
 _HL7_TABLE = re.compile(r"HL7(\d{4})")
 _LOINC_CODE = re.compile(r"\d{1,7}-\d|LP\d+-\d|LA\d+-\d")
+_SHARED = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 _URI = re.compile(r"(?:https?://|urn:)\S+")
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 
@@ -25,6 +26,7 @@ class Terms:
     def __init__(self, units: dict[str, Unit], systems: dict[str, str]) -> None:
         self._units = units
         self._systems = systems
+        self._uris = frozenset(systems.values())
 
     @lru_cache(maxsize=4096)  # noqa: B019 - one Terms lives as long as the process
     def unit(self, text: str) -> Unit | None:
@@ -50,6 +52,13 @@ class Terms:
         if uri == LOINC and code and not _LOINC_CODE.fullmatch(code):
             return None
         return uri
+
+    def is_shared(self, uri: str, code: str, wanted: str = "") -> bool:
+        """Whether a code is of the ``wanted`` system, or of another that more than its sender
+        knows. What cannot be a code of its system is not believed, as in ``system``."""
+        if uri == LOINC:
+            return bool(_LOINC_CODE.fullmatch(code))
+        return bool(uri) and (uri == wanted or uri in self._uris or uri.startswith(_SHARED))
 
 
 @lru_cache(maxsize=4)

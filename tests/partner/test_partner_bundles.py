@@ -172,6 +172,7 @@ def test_decimals_keep_their_digits() -> None:
         (dump({"resourceType": "Consent", "id": "1"}), ("warning", "not-applied", "Consent")),
         (dump({"resourceType": "Account", "id": "1", "status": "active"}), ("warning", "not-applied", "Account")),
         (bundle(observation(at="2999-01-01T00:00:00Z")), ("warning", "bad-time", "Bundle.entry[0].resource")),
+        (bundle(observation(at="0001-01-01T00:00:00+08:00")), ("warning", "bad-time", "Bundle.entry[0].resource")),
         (deleted("Binary/1", at="2026-01-01T00:00:00Z"), ("warning", "not-applied", "Bundle.entry[0]")),
         (dump({"resourceType": "Bundle", "type": "batch", "entry": [{"resource": patient(), "request": {"method": "PUT", "url": "Patient/9"}}]}), ("error", "conflict", "Bundle.entry[0].resource")),
         (dump({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": f"https://{n}.example/Patient/123", "resource": patient()} for n in "ab"]}), ("error", "conflict", "Bundle.entry[1].resource")),
