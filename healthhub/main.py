@@ -16,7 +16,7 @@ from healthhub import edge, health, postgres
 from healthhub.access import Door
 from healthhub.receive import http as feeds
 from healthhub.receive import soap, stow
-from healthhub.serve import apidocs, console, dicomweb, fhir, oauth, record, signin
+from healthhub.serve import apidocs, console, dicomweb, fhir, launch, oauth, record, signin
 from healthhub.settings import Settings
 from healthhub.store import database
 from healthhub.web import assets, compression, cors
@@ -30,6 +30,7 @@ ROUTERS = (
     assets.router,
     signin.router,
     oauth.router,
+    launch.router,
     console.router,
     record.router,
     soap.router,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+from uuid import UUID
 
 from healthhub.access.scopes import Scopes
 
-Kind = Literal["account", "client"]
+Kind = Literal["account", "client", "doctor"]
 
 
 class Role(StrEnum):
@@ -18,6 +19,8 @@ class Role(StrEnum):
     CLINICIAN = "clinician"
     AUDITOR = "auditor"
     SYSTEM = "system"
+    LAUNCHED = "launched"
+    """A doctor whom a hospital's system has brought to one record; no account has it."""
 
 
 class Purpose(StrEnum):
@@ -35,14 +38,17 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An authenticated account (a person) or client (a program).
+    """An authenticated account (a person), client (a program) or launched doctor (a person of a
+    hospital's system).
 
-    ``id`` is ``account:NUMBER`` or ``client:NUMBER`` and is what the audit keeps; ``name`` the
+    ``id`` is ``account:NUMBER``, ``client:NUMBER`` or ``doctor:NUMBER`` and is what the audit
+    keeps; ``name`` the
     name it signs in with, ``title`` the name shown to people; ``purpose`` the purpose that a
     client was registered for (a person's purpose is chosen by the page that asks); ``address``
     the network address that the request came from; ``scopes`` what the registration or the
     token of a client limits it to, None where nothing does; ``source`` the source whose system
-    the client is.
+    the client is, or that the doctor works with; ``patient`` the only one, with all sources of
+    the same person, whose data the actor may see.
     """
 
     id: str
@@ -54,3 +60,4 @@ class Actor:
     address: str = ""
     scopes: Scopes | None = None
     source: str | None = None
+    patient: UUID | None = None

@@ -15,13 +15,15 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healthhub.access import clients
+from healthhub.access import clients, launches
 from healthhub.access.accounts import digest
 from healthhub.access.actor import Actor, Purpose, Role
 from healthhub.access.door import Door
 from healthhub.errors import InvalidRequest, NotSignedIn
 
 COOKIE = "healthhub_session"
+LAUNCH_COOKIE = "healthhub_launch"
+"""The cookie of a launch: the browser sends it with the addresses of its one record alone."""
 PURPOSE = "purpose-of-use"
 REMEMBER_SECONDS = 5.0
 """How long a process believes what it looked up: a disabled client is refused within it."""
@@ -81,6 +83,21 @@ class Identities:
             Actor(f"account:{number}", "account", name, frozenset(map(Role, roles)), title),
         )
 
+    async def of_launch(self, token: str) -> Actor | None:
+        """The doctor of a launch's cookie; keeps the session from going idle."""
+        key = b"l" + digest(token)
+        if (known := self._remembered(key)) is not None:
+            return known
+        values = {"token": key[1:], "idle": self._idle_minutes}
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(launches.ACTING, values)).fetchone()
+        return None if row is None else self._remember(key, launches.actor(*row))
+
+    async def end_launch(self, token: str) -> None:
+        """End a launch's session; other processes forget it within REMEMBER_SECONDS."""
+        self._known.pop(b"l" + digest(token), None)
+        await launches.end(self._pool, token)
+
     async def end_session(self, token: str) -> None:
         """End a session; other processes forget it within REMEMBER_SECONDS."""
         self._known.pop(b"s" + digest(token), None)
@@ -111,6 +128,10 @@ async def actor(request: Request) -> Actor:
         if scheme.lower() != "bearer":
             raise NotSignedIn("send the client's token as 'Authorization: Bearer TOKEN'")
         found = await identities.of_client(token.strip())
+    elif (launch := request.cookies.get(LAUNCH_COOKIE)) and (
+        doctor := await identities.of_launch(launch)
+    ):
+        found = doctor
     elif cookie := request.cookies.get(COOKIE):
         found = await identities.of_session(cookie)
     else:
@@ -141,6 +162,32 @@ def purpose(request: Request, who: Actor) -> Purpose:
 def set_session(response: Response, token: str, *, secure: bool) -> None:
     """Hand the browser its session cookie."""
     response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def set_launch(
+    response: Response, token: str, path: str, *, secure: bool, framed: bool
+) -> None:
+    """Hand the browser the cookie of a launch, for one record's addresses. In a frame of another
+    site's page a browser sends it only as SameSite=None, and that only with TLS."""
+    same_site = "none" if framed and secure else "lax"
+    response.set_cookie(
+        LAUNCH_COOKIE, token, httponly=True, samesite=same_site, secure=secure, path=path
+    )
+
+
+async def end_launch(request: Request, response: Response, path: str) -> None:
+    """End a launch's session in the store and in the browser."""
+    if cookie := request.cookies.get(LAUNCH_COOKIE):
+        await _identities(request).end_launch(cookie)
+    response.delete_cookie(LAUNCH_COOKIE, path=path, httponly=True, samesite="lax")
+
+
+def base(request: Request) -> str:
+    """The hub's own address: the one configured, else the one that was called."""
+    configured: str = request.app.state.settings.web.base_url
+    if configured:
+        return configured.rstrip("/")
+    return f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
 
 
 async def sign_out(request: Request, response: Response) -> None:

@@ -29,11 +29,13 @@ with look as (
    order by 3 desc
    limit %(count)s)
 select look.at, look.actor, look.purpose,
-       coalesce(nullif(a.title, ''), a.name, c.name, look.actor) as name,
-       coalesce(a.roles, c.roles, '{}') as roles
+       coalesce(nullif(a.title, ''), a.name, c.name, d.title, look.actor) as name,
+       coalesce(a.roles, c.roles, case when d.id is not null then '{launched}' end::text[], '{}')
+           as roles
   from look
   left join account a on look.actor = 'account:' || a.id
   left join client c on look.actor = 'client:' || c.id
+  left join doctor d on look.actor = 'doctor:' || d.id
  order by look.at desc
 """
 

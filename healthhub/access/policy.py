@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from healthhub.access.actor import Actor, Purpose, Role
-from healthhub.access.scopes import ALL
+from healthhub.access.scopes import ALL, LAUNCH
 from healthhub.errors import Forbidden
 
 
@@ -31,6 +31,8 @@ class Action(StrEnum):
     """Say what a source's codes stand for, and take it back."""
     AUDIT = "audit"
     """See who did what."""
+    LAUNCH = "launch"
+    """Bring a doctor to a patient's record."""
     SIGN_IN = "sign-in"
     SIGN_OUT = "sign-out"
 
@@ -60,6 +62,10 @@ GRANTS: dict[Role, dict[Action, frozenset[Purpose]]] = {
         Action.IMPORT: frozenset(Purpose),
         Action.SUBSCRIBE: frozenset(Purpose),
         Action.MESSAGE: frozenset(Purpose),
+        Action.LAUNCH: _CARE,
+    },
+    Role.LAUNCHED: {
+        Action.READ: _CARE,
     },
 }
 """Role, action, purposes: what is not written here is refused."""
@@ -124,6 +130,8 @@ def _within_scopes(actor: Actor, action: Action, of: Sequence[Of]) -> bool:
     scopes = actor.scopes
     if scopes is None:
         return True
+    if action is Action.LAUNCH:
+        return scopes.launch
     if action not in NEEDS:
         return False
     if action is Action.WRITE and any(type_ == "Subscription" for type_, _ in of):
@@ -132,5 +140,7 @@ def _within_scopes(actor: Actor, action: Action, of: Sequence[Of]) -> bool:
 
 
 def _told(action: Action, of: Sequence[Of]) -> list[str]:
+    if action is Action.LAUNCH:
+        return [LAUNCH]
     needed = of or [(ALL, NEEDS[action])] if action in NEEDS else []
     return [f"system/{type_}.{letters}" for type_, letters in needed]

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
+from healthhub import identify
 from healthhub.access import seal
 from healthhub.access.actor import Actor, Purpose
 from healthhub.access.audit import Audit, Event, together
@@ -20,7 +21,8 @@ from healthhub.access.seal import Seal
 from healthhub.access.threads import Threads
 from healthhub.access.together import Together
 from healthhub.access.veil import veiled
-from healthhub.errors import HubError, TryAgain
+from healthhub.access.whose import of_any
+from healthhub.errors import Forbidden, Gone, HubError, NotFound, TryAgain
 from healthhub.store import database, search
 from healthhub.store.convoy import Convoys
 from healthhub.store.query import Query
@@ -149,13 +151,20 @@ class Threshold:
             result = await work()
         except HubError as error:
             await self._audit.record(replace(event, outcome="failed", patients=more))
+            if event.actor.patient is not None and isinstance(error, NotFound | Gone):
+                raise _outside() from None
             raise error from None
         seen = tuple(dict.fromkeys((*more, *patients(result))))
+        if event.actor.patient is not None and not await self._is_of(event.actor.patient, seen):
+            await self._audit.record(replace(event, outcome="denied", patients=seen))
+            raise _outside()
         await self._audit.record(replace(event, patients=seen))
         return veiled(event.actor, event.purpose, result)
 
     async def _short(self, event: Event, wanted: Query[T], shown: int | None = None) -> T:
         """The same for one short statement, which audits itself and is committed with that."""
+        if event.actor.patient is not None:
+            return await self._answer(event, lambda: self._convoys.fetch(wanted), of_any)
         await self.permit(event.actor, event.purpose, event.action, *_of(event))
         try:
             result = await self._convoys.fetch(together(event, wanted, shown))
@@ -167,6 +176,20 @@ class Threshold:
                 "the access cannot be read and audited now, so nothing is shown; try again"
             ) from None
         return veiled(event.actor, event.purpose, result)
+
+    async def _is_of(self, patient: UUID, seen: Sequence[UUID]) -> bool:
+        """Whether all that was seen is of the person that the patient is by now."""
+        async with self._pool.connection() as connection:
+            person = await identify.aperson_of(connection, patient)
+        return {patient, *await self._convoys.fetch(identify.covered(person))}.issuperset(seen)
+
+
+def _outside() -> Forbidden:
+    """One answer for what is another's and for what is not there: neither is to be told."""
+    return Forbidden(
+        "this session shows one person's record and nothing else; open the other one from the "
+        "hospital's system"
+    )
 
 
 def _of(event: Event) -> tuple[Of, ...]:

@@ -22,6 +22,13 @@ def of_all(found: Sequence[Stored]) -> tuple[UUID, ...]:
     return tuple(keys)
 
 
+def of_any(found: object) -> tuple[UUID, ...]:
+    """The patients of a resource or a page."""
+    if isinstance(found, Stored):
+        return of_one(found)
+    return of_page(found) if isinstance(found, Page) else ()
+
+
 def of_page(page: Page) -> tuple[UUID, ...]:
     """The patients of a page, of what it includes too."""
     return of_all((*page.matches, *page.included))

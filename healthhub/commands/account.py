@@ -21,7 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="the name to sign in with")
     parser.add_argument("--title", default="", help="the name shown to people")
     parser.add_argument(
-        "--role", action="append", choices=[r.value for r in Role if r is not Role.SYSTEM]
+        "--role",
+        action="append",
+        choices=[r.value for r in Role if r not in (Role.SYSTEM, Role.LAUNCHED)],
     )
     parser.add_argument(
         "--generate", action="store_true", help="make a password, print it once"

@@ -13,6 +13,7 @@ from healthhub.errors import InvalidRequest
 from healthhub.settings import Settings
 from healthhub.store import database
 
+_ROLES = [role.value for role in Role if role is not Role.LAUNCHED]
 HELP = "clients of the FHIR interface: add, list, keys, disable"
 
 
@@ -20,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """What to do, with which."""
     parser.add_argument("what", choices=("add", "list", "keys", "disable"))
     parser.add_argument("name", nargs="?")
-    parser.add_argument("--role", action="append", choices=[role.value for role in Role])
+    parser.add_argument("--role", action="append", choices=_ROLES)
     parser.add_argument("--all-rights", action="store_true", help="the role system")
     parser.add_argument(
         "--purpose",

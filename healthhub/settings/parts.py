@@ -56,6 +56,13 @@ class Web(Section):
         default=5000, ge=1, description="A batch or transaction of more entries is refused."
     )
     session_minutes: int = Field(default=30, ge=1, description="Idle time that ends a session.")
+    launch_minutes: int = Field(
+        default=60,
+        ge=1,
+        le=720,
+        description="Time after which a session ends that a hospital's system opened; idle "
+        "ones end by session_minutes.",
+    )
     secure_cookies: bool = Field(default=False, description="True behind TLS, as it should be.")
     proxies: tuple[str, ...] = Field(
         default=("127.0.0.1",),

@@ -21,11 +21,13 @@ YEAR_SECONDS = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is signed in, as far as the layout needs to know."""
+    """Who is signed in, as far as the layout needs to know. ``bound_to``: the address of the one
+    record that the reader may see."""
 
     name: str
     record: bool = False
     console: bool = False
+    bound_to: str = ""
 
 
 def policy(frame_ancestors: str = "'self'") -> str:

@@ -52,6 +52,7 @@ def _described(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = request.app.openapi()
     schemes = found.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["source"] = {"type": "http", "scheme": "bearer", "description": "A source's token"}
+    schemes["client"] = {"type": "http", "scheme": "bearer", "description": "A client's token"}
     return found
 
 

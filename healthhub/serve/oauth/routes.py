@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from healthhub.access import http
 from healthhub.access.assertions import NotTheClient
 from healthhub.access.grants import TOKEN_PATH, Grants, Refused
 from healthhub.access.published import Published
@@ -47,7 +48,7 @@ async def token(request: Request) -> Response:
     try:
         granted = await _grants(request).give(
             await _form(request),
-            f"{_base(request)}{TOKEN_PATH}",
+            f"{http.base(request)}{TOKEN_PATH}",
             request.client.host if request.client else "",
         )
     except (Refused, NotTheClient) as error:
@@ -91,14 +92,6 @@ async def _form(request: Request) -> dict[str, str]:
     if len(fields) < len(pairs) or any("\0" in text for pair in pairs for text in pair):
         raise Refused("invalid_request", "a field stands twice in the form, or holds NUL")
     return fields
-
-
-def _base(request: Request) -> str:
-    """The hub's address: the one configured, else the one that was called."""
-    configured = request.app.state.settings.web.base_url
-    if configured:
-        return configured.rstrip("/")
-    return f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
 
 
 def _grants(request: Request) -> Grants:

@@ -34,7 +34,6 @@ from healthhub.web.pages import Pages, Viewer
 
 router = APIRouter(include_in_schema=False)
 _PAGES = Pages(Path(__file__).parent / "templates")
-_WHY = Purpose.TREAT
 SHOWN = 12
 """Visits and reports on the record page; the lists behind them are whole."""
 LOOKS, MOST_LOOKS = 8, 500
@@ -61,13 +60,19 @@ TRACED = frozenset(
 )
 
 
-def viewer(who: Actor) -> Viewer:
-    """What the layout shows of the reader."""
+def viewer(who: Actor, patient: str = "") -> Viewer:
+    """What the layout shows of the reader, on a page of this patient."""
     return Viewer(
         who.title or who.name,
-        record=policy.permits(who, _WHY, Action.SEARCH),
+        record=policy.permits(who, _why(who), Action.SEARCH),
         console=policy.permits(who, Purpose.HOPERAT, Action.OPERATE),
+        bound_to=f"/record/{patient}" if who.patient is not None else "",
     )
+
+
+def _why(who: Actor) -> Purpose:
+    """Why the reader reads: as the hospital's system has said, else to treat."""
+    return who.purpose or Purpose.TREAT
 
 
 @router.get("/")
@@ -91,7 +96,7 @@ async def find(request: Request) -> Response:
     who = await http.actor(request)
     fields = await forms.checked(request)
     text = fields.get("text", "").strip()[:80]
-    hits = await http.door(request).patients(who, _WHY, text) if text else []
+    hits = await http.door(request).patients(who, _why(who), text) if text else []
     today = clock.now().astimezone(ZONE).date()
     people = [found(parse(hit.json), _sources(request), today) for hit in hits]
     return _PAGES.render(request, "home.html", viewer=viewer(who), text=text, people=people)
@@ -107,7 +112,7 @@ async def record(
     return _PAGES.render(
         request,
         "record.html",
-        viewer=viewer(who),
+        viewer=viewer(who, patient),
         r=built,
         base=f"/record/{person}",
         timeline=timeline(built.visits, institution, kind),
@@ -124,7 +129,7 @@ async def looks(request: Request, patient: str) -> Response:
     return _PAGES.render(
         request,
         "section.html",
-        viewer=viewer(who),
+        viewer=viewer(who, patient),
         r=built,
         base=f"/record/{person}",
         what="looks",
@@ -194,7 +199,7 @@ async def analyte_trend(request: Request, patient: str, analyte: str) -> Respons
 async def picture(request: Request, patient: str, id_: str) -> Response:
     """A small picture of an image, for the record's own pages."""
     who = await http.actor(request)
-    held = parse((await http.door(request).read(who, _WHY, "Binary", id_)).json)
+    held = parse((await http.door(request).read(who, _why(who), "Binary", id_)).json)
     kind = held.get("contentType", "")
     if kind not in PICTURE_TYPES:
         raise NotFound("this is no picture; open the record and choose one there")
@@ -211,7 +216,7 @@ async def origin_trace(request: Request, patient: str, type_: str, id_: str) -> 
     who = await http.actor(request)
     if type_ not in TRACED:
         raise NotFound("the record page shows no such thing; open the record and choose there")
-    versions = await http.door(request).history(who, _WHY, type_, id_, VERSIONS)
+    versions = await http.door(request).history(who, _why(who), type_, id_, VERSIONS)
     bodies = [parse(version.json) for version in versions if not version.deleted]
     if type_ == "ImagingStudy":
         bodies = [without_instances(body) for body in bodies]
@@ -220,17 +225,17 @@ async def origin_trace(request: Request, patient: str, type_: str, id_: str) -> 
     return _PAGES.render(
         request,
         "trace.html",
-        viewer=viewer(who),
+        viewer=viewer(who, patient),
         x=trace(bodies, _sources(request)),
         base=f"/record/{patient}",
-        sees=policy.permits(who, _WHY, Action.MESSAGE),
+        sees=policy.permits(who, _why(who), Action.MESSAGE),
     )
 
 
 async def _looks(request: Request, who: Actor, person: str, count: int) -> list[Look]:
     """The latest readers, this one included: the look is in the audit before it is shown."""
     since = clock.now() - timedelta(days=LOOKS_DAYS)
-    return await http.door(request).readers(who, _WHY, person, since, count)
+    return await http.door(request).readers(who, _why(who), person, since, count)
 
 
 def _sources(request: Request) -> Sources:
@@ -248,15 +253,20 @@ async def _shown(
     who = await http.actor(request)
     person, built = await _opened(request, who, patient)
     return _PAGES.render(
-        request, template, viewer=viewer(who), r=built, base=f"/record/{person}", **more(built)
+        request,
+        template,
+        viewer=viewer(who, patient),
+        r=built,
+        base=f"/record/{person}",
+        **more(built),
     )
 
 
 async def _opened(request: Request, who: Actor, patient: str) -> tuple[str, Record]:
     """The id of the person, and the record."""
     door = http.door(request)
-    person = str(await door.person(who, _WHY, patient))
-    all_of_it = await door.everything(who, _WHY, person, types=page.READ)
+    person = str(await door.person(who, _why(who), patient))
+    all_of_it = await door.everything(who, _why(who), person, types=page.READ)
     bodies = [parse(stored.json) for stored in (*all_of_it.matches, *all_of_it.included)]
     histories = await _histories(door, who, page.corrected_ids(bodies))
     now = clock.now().astimezone(ZONE)
@@ -267,7 +277,7 @@ async def _histories(door: Door, who: Actor, ids: list[str]) -> Histories:
     """The earlier versions of the corrected results."""
     if not ids:
         return {}
-    found = await door.histories(who, _WHY, "Observation", ids, 6)
+    found = await door.histories(who, _why(who), "Observation", ids, 6)
     return {
         key: [parse(version.json) for version in versions[1:] if not version.deleted]
         for key, versions in found.items()
