@@ -297,3 +297,26 @@ def test_a_clinician_sees_them_in_the_browser(hub: httpx.Client, database: str) 
         form = {"name": "gu", "password": "Linchuan-2026-ok", "form_key": found[1]}
         assert browser.post("/signin", data=form).status_code == 303
         assert browser.get(f"/dicomweb/pacs/{INSTANCE}/rendered").status_code == 200
+
+
+def test_a_doctor_brought_by_a_his_sees_the_pictures_below_the_address_of_the_record(
+    hub: httpx.Client, database: str
+) -> None:
+    """The cookie of a launch goes to the addresses of that record alone."""
+    with psycopg.connect(database) as connection:
+        his = clients.add(connection, "his", [Role.SYSTEM], Purpose.TREAT, source="pacs")
+    (patient,) = hub.get("/fhir/Patient?_count=2").json()["entry"]
+    number = patient["resource"]["identifier"][0]["value"]
+    wanted = {
+        "patient": {"value": number},
+        "doctor": {"id": "D7", "name": "钱试验"},
+        "purpose": "TREAT",
+    }
+    ticket = hub.post("/launch/ticket", json=wanted, headers={"authorization": f"Bearer {his}"})
+    with httpx.Client(base_url=hub.base_url, timeout=20) as browser:
+        record = browser.get(ticket.json()["url"]).headers["location"]
+        picture = f"/dicomweb/pacs/{INSTANCE}/rendered"
+        shown = browser.get(f"{record}{picture}", headers={"accept": "image/jpeg"})
+        outside = browser.get(picture, headers={"accept": "image/jpeg"})
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
+    assert outside.status_code == 401

@@ -78,7 +78,7 @@ def test_studies_stand_on_the_record_page_with_counts_and_pictures(page: httpx.C
     assert "X 线 胸部正位" in text
     sources_ = re.findall(r'<img src="([^"]+)"', section)
     flagged = [
-        f"/dicomweb/pacs/studies/{made.uid(1)}/series/{made.uid(1, 1)}/instances/{made.uid(1, 1, n)}/rendered?viewport=512,512"
+        f"/record/{PATIENT}/dicomweb/pacs/studies/{made.uid(1)}/series/{made.uid(1, 1)}/instances/{made.uid(1, 1, n)}/rendered?viewport=512,512"
         for n in (17, 2)
     ]
     assert sorted(sources_[:2]) == sorted(flagged), "what a doctor marked comes first"

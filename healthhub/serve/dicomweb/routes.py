@@ -70,6 +70,12 @@ async def images(name: str, path: str, request: Request) -> Response:
     return _Streamed(answer, headers)
 
 
+@router.get("/record/{patient}/dicomweb/{name}/{path:path}")
+async def images_of_a_record(patient: str, name: str, path: str, request: Request) -> Response:
+    """The same below the address of a record, to which alone the cookie of a launch is sent."""
+    return await images(name, path, request)
+
+
 class _Streamed(StreamingResponse):
     """An answer of the archive, closed whatever becomes of the reader."""
 
