@@ -4,11 +4,9 @@ costs beside a converter written by hand."""
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import resource
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +17,12 @@ import orjson
 import psutil
 import psycopg
 
-from bench import histories, http_load, mllp_load, soap_load
+from bench import histories, live
 from bench.figure import Figure
 from bench.hand_written import LaboratoryReports
 from bench.hub import Hub, running
 from healthhub import city, clock
 from healthhub.adapter_api.tables import RowLine
-from healthhub.city.channels import digest
 from healthhub.convert import Converter
 from healthhub.convert.forms import Forms
 from healthhub.convert.sheets import Cut
@@ -39,11 +36,8 @@ RESIDENTS = 1000
 DOCUMENTS = 2400
 LARGE = 48_000
 """Bytes of every fourth document: those of long stays."""
-HL7V2_PER_S, SOAP_PER_S = 300, 100
 LIVE_SECONDS = 300.0
-CONNECTIONS, CALLERS = 16, 8
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
-TOKEN = "bench-of-the-feeds"  # noqa: S105 - of a hub that lives for the measurement
 
 
 def measure(residents: int, live_seconds: float | None = None) -> Iterator[Figure]:
@@ -63,7 +57,7 @@ def measure(residents: int, live_seconds: float | None = None) -> Iterator[Figur
     )
     seconds = LIVE_SECONDS if live_seconds is None else live_seconds
     if seconds > 0:
-        yield from _live(seconds)
+        yield from live.measure(seconds)
 
 
 # -- histories ------------------------------------------------------------------------------
@@ -209,123 +203,6 @@ def _postgres(hub: Hub) -> float:
             if process == server:
                 taken += times.children_user + times.children_system
     return taken
-
-
-# -- live -----------------------------------------------------------------------------------
-
-
-def _live(seconds: float) -> Iterator[Figure]:
-    """HL7 v2 and SOAP at once, paced; delays and memory at the beginning and at the end."""
-    hl7v2, soap = _due(int(HL7V2_PER_S * seconds), int(SOAP_PER_S * seconds))
-    tokens = {"hospital-c": {"token_sha256": digest(TOKEN)}}
-    with running(workers=2, sources=lambda _: tokens) as hub:
-        watch = _Watch(hub)
-        watch.start()
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        sender = context.Process(target=_send_mllp, args=(hub.mllp_port, hl7v2, theirs))
-        sender.start()
-        posted = soap_load.send(
-            f"{hub.base}/feeds/hospital-c/soap", TOKEN, soap, CALLERS, SOAP_PER_S
-        )
-        acknowledged: list[mllp_load.Acknowledged] = ours.recv()
-        sender.join()
-        ended = time.time()
-        with psycopg.connect(hub.dsn, autocommit=True) as connection:
-            while hub.waiting(connection):
-                time.sleep(0.05)
-        caught_up = time.time() - ended
-        watch.stop.set()
-        watch.join()
-    yield _paced("hl7v2", [(a.due, a.at) for a in acknowledged], seconds, watch, caught_up)
-    yield _paced("soap", posted, seconds, watch, caught_up)
-
-
-def _due(hl7v2: int, soap: int) -> tuple[list[bytes], list[bytes]]:
-    """So many messages of a city that the hub knows nothing of."""
-    residents = max(200, hl7v2 // 20, soap // 4)
-    found: tuple[list[bytes], list[bytes]] = ([], [])
-    for sent in city.Story(residents, 4711, 3, city.UNTIL).messages():
-        if sent.planted or not sent.accepted:
-            continue  # errors are for the tests
-        if sent.source.startswith(("hospital-a-", "hospital-b-")) and sent.raw[:3] == b"MSH":
-            if len(found[0]) < hl7v2:
-                found[0].append(sent.raw)
-        elif sent.source == "hospital-c" and len(found[1]) < soap:
-            found[1].append(sent.raw)
-    if len(found[0]) < hl7v2 or len(found[1]) < soap:
-        raise RuntimeError("the city has not sent enough; make it larger")
-    return found
-
-
-def _send_mllp(port: int, messages: Sequence[bytes], pipe: Any) -> None:
-    pipe.send(mllp_load.send("127.0.0.1", port, messages, CONNECTIONS, HL7V2_PER_S))
-
-
-class _Watch(threading.Thread):
-    """Once a second: how many messages wait, how old the oldest is, and the largest process."""
-
-    def __init__(self, hub: Hub) -> None:
-        super().__init__(daemon=True)
-        self._hub = hub
-        self.stop = threading.Event()
-        self.seen: list[tuple[float, float]] = []
-        """Age of the oldest waiting message in seconds, MiB of the largest process."""
-
-    def run(self) -> None:
-        """Look until stopped."""
-        with psycopg.connect(self._hub.dsn, autocommit=True) as connection:
-            while not self.stop.wait(1):
-                row = connection.execute(
-                    "select extract(epoch from now() - min(m.received)) from message_state s"
-                    " join message m using (id) where s.state in ('pending', 'retry')"
-                ).fetchone()
-                age = float(row[0]) if row and row[0] is not None else 0.0
-                self.seen.append((age, self._memory() / 2**20))
-
-    def _memory(self) -> int:
-        root = psutil.Process(self._hub.process)
-        sizes = [0]
-        for process in [root, *root.children(recursive=True)]:
-            try:
-                if "postgres" not in process.name():
-                    sizes.append(process.memory_info().rss)
-            except psutil.NoSuchProcess:
-                continue
-        return max(sizes)
-
-    def fifths(self, column: int) -> tuple[float, float]:
-        """The median of the second fifth of the time, when all is warm, and of the last."""
-        values = [row[column] for row in self.seen]
-        length = max(len(values) // 5, 1)
-        return _median(values[length : 2 * length]), _median(values[-length:])
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2] if ordered else 0.0
-
-
-def _paced(
-    kind: str,
-    answered: Sequence[tuple[float, float]],
-    seconds: float,
-    watch: _Watch,
-    caught_up: float,
-) -> Figure:
-    """What was acknowledged a second, from the first that was due to the last answer."""
-    took = max(at for _, at in answered) - min(due for due, _ in answered)
-    waits = sorted((at - due) * 1000 for due, at in answered)
-    (early, late), (small, large) = watch.fifths(0), watch.fifths(1)
-    asked = HL7V2_PER_S if kind == "hl7v2" else SOAP_PER_S
-    conditions = (
-        f"{asked}/s asked, {HL7V2_PER_S} HL7 v2 and {SOAP_PER_S} SOAP messages/s at once for {seconds:.0f} s "
-        f"(hospitals A and B over {CONNECTIONS} MLLP connections, hospital C over {CALLERS}), 2 workers; "
-        f"durable acknowledgement p50 {http_load.percentile(waits, 0.5):.0f} ms, p99 {http_load.percentile(waits, 0.99):.0f} ms; "
-        f"oldest waiting message {early:.1f} s in the second fifth of the time, {late:.1f} s in the last, "
-        f"all visible {caught_up:.1f} s after the last; largest process {small:.0f} and {large:.0f} MiB"
-    )
-    return Figure(f"feeds.live.{kind}_per_s", len(answered) / took, "messages/s", conditions)
 
 
 # -- conversion -----------------------------------------------------------------------------
