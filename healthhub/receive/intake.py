@@ -105,7 +105,7 @@ class Intake:
     ) -> Promise:
         """A message of a known source; of one beyond its limit only the beginning is kept."""
         incoming, bad = await aside(len(raw), lambda: read(name, source, adapter, raw, via))
-        return await self._submit(source, adapter, incoming, bad)
+        return await self.hand_over(source, adapter, incoming, bad)
 
     async def turn_away(
         self, name: str, adapter: Adapter, raw: bytes, via: str, error: BadMessage
@@ -113,15 +113,16 @@ class Intake:
         """Bytes that are no message, or come from nobody known: kept as rejected."""
         bad = _bilingual(error)
         incoming = Incoming(name or UNKNOWN, raw, clock.now(), via, None, noted(bad))
-        return await self._submit(None, adapter, incoming, bad)
+        return await self.hand_over(None, adapter, incoming, bad)
 
-    async def _submit(
+    async def hand_over(
         self,
         source: Source | None,
         adapter: Adapter,
         incoming: Incoming,
         bad: BadMessage | None,
     ) -> Promise:
+        """What ``read`` gave, in line to be kept."""
         raw = incoming.raw
         if bad is not None:
             log.info(

@@ -11,11 +11,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from healthhub.adapter_api import BadMessage, registry
-from healthhub.adapter_api.adapter import Adapter
 from healthhub.errors import NotFound
 from healthhub.receive import person_query, soap_envelope
 from healthhub.receive.http import admitted, body_of, via
-from healthhub.receive.intake import Intake, aside
+from healthhub.receive.intake import Intake, aside, read
 from healthhub.receive.soap_envelope import Call
 from healthhub.settings import Source
 
@@ -51,22 +50,14 @@ async def _answered(request: Request, name: str, source: Source, body: bytes) ->
     except BadMessage as error:
         return await _fault(request, name, source, body, error)
     adapter = registry.find(source.adapter)
-    kind = await aside(len(body), lambda: _kind(adapter, body, source))
-    if kind in person_query.KINDS:
+    way = via(request)
+    incoming, bad = await aside(len(body), lambda: read(name, source, adapter, body, way))
+    if incoming.envelope is not None and incoming.envelope.kind in person_query.KINDS:
         answer = await person_query.answer(request, name, source, body)
         return _response(soap_envelope.response(call, answer), call)
-    promise = await Intake(request.app.state.keeper).take(
-        name, source, adapter, body, via(request)
-    )
-    told = await promise.answer()
+    keeping = Intake(request.app.state.keeper)
+    told = await (await keeping.hand_over(source, adapter, incoming, bad)).answer()
     return _response(soap_envelope.response(call, told.acknowledgement), call)
-
-
-def _kind(adapter: Adapter, body: bytes, source: Source) -> str:
-    try:
-        return adapter.envelope(body, source).kind
-    except BadMessage:
-        return ""  # the intake keeps it as rejected, and says why
 
 
 async def _fault(
@@ -74,8 +65,8 @@ async def _fault(
 ) -> Response:
     """What is no SOAP is kept as rejected too, and answered by a fault."""
     adapter = registry.find(source.adapter)
-    intake = Intake(request.app.state.keeper)
-    told = await (await intake.turn_away(name, adapter, body, via(request), error)).answer()
+    keeping = Intake(request.app.state.keeper)
+    told = await (await keeping.turn_away(name, adapter, body, via(request), error)).answer()
     call = Call(version=soap_envelope.version_of(body))
     text = f"{told.text} ({told.place})" if told.place else told.text
     mine = told.outcome == "error"
