@@ -39,8 +39,9 @@ with incoming as materialized (
     select id, 0, 'error', 'rejected', '', '', rejected, ''
       from incoming join fresh using (id) where state = 'rejected'
 )
-select i.position, i.id from incoming i join fresh using (id)
+select i.position, i.id, (select pg_notify('message', '')) from incoming i join fresh using (id)
 """
+"""Workers are told by the commit that it is about: a commit of its own would wait for the disk too."""
 
 KNOWN = """select digest, id, state = 'rejected' from message join message_state using (id)
     where digest = any(%b)"""

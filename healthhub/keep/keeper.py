@@ -186,7 +186,7 @@ class Keeper:
         await self._have_days(conn, {row[insert.DAY] for row in rows})
         columns = [list(column) for column in zip(*rows, strict=True)]
         cursor = await conn.execute(insert.KEEP, columns, prepare=True)
-        ids = {chosen[position - 1].digest: id_ for position, id_ in await cursor.fetchall()}
+        ids = {chosen[n - 1].digest: id_ for n, id_, _ in await cursor.fetchall()}
         fresh = set(ids)
         missing = [digest for digest in first if digest not in ids]
         if missing:
@@ -196,6 +196,8 @@ class Keeper:
             rejected = {digest: id_ for digest, id_, was_rejected in known if was_rejected}
             admitted = await self._admit(conn, first, rejected)
             fresh |= admitted
+            if admitted:
+                await conn.execute("notify message")
         again: Counter[int] = Counter()
         for waiting in batch:
             repeated = waiting.digest not in fresh or first[waiting.digest] is not waiting
@@ -203,8 +205,6 @@ class Keeper:
             if not waiting.kept.done():
                 waiting.kept.set_result(Kept(ids[waiting.digest], repeated))
         self._backlog += len(fresh)
-        if fresh:
-            await conn.execute("notify message")
         if repeats := sorted((id_, times) for id_, times in again.items() if times):
             await conn.execute(
                 insert.AGAIN, [list(column) for column in zip(*repeats, strict=True)]

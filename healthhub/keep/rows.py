@@ -198,10 +198,9 @@ def _inserted(
     for day in sorted({row[insert.DAY] for row in rows}):
         raw.ensure_days(conn, day, 0)
     columns = [list(column) for column in zip(*rows, strict=True)]
-    fresh = {id_ for _, id_ in conn.execute(insert.KEEP, columns)}
+    fresh = {id_ for _, id_, _ in conn.execute(insert.KEEP, columns)}
     found = conn.execute(insert.KNOWN, (list(dict.fromkeys(digests)),))
     ids = {bytes(digest): id_ for digest, id_, _ in found}
-    conn.execute("notify message")
     first = {digest: place for place, digest in reversed([*enumerate(digests)])}
     return (
         [ids[digest] for digest in digests],
