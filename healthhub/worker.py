@@ -33,6 +33,10 @@ MAPS_SECONDS = 0.5
 DERIVE_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 """Poll while nothing wakes the worker."""
+TURN_SECONDS = 0.1
+"""Between two looks for messages, unless the first found more than a batch: a look and a batch
+cost as much as many messages, so those of a stream gather. What comes after a silence is taken at
+once."""
 TALLY_SECONDS = 10.0
 PRUNE_SECONDS = 3600.0
 NICENESS = 10
@@ -90,8 +94,9 @@ class Worker:
         self._converters = converters
         self._settings = settings
         self._lanes = keep.Lanes(conn)
-        self._newest = keep.newest(conn)
-        self._after, self._older, self._moved = 0, True, False
+        self._passed = self._newest = keep.newest(conn)
+        self._after, self._older = 0, True
+        self._begun, self._behind = -1e9, False
         self._rebalanced = self._rescanned = self._pruned = -1e9
         self._tally, self._told = Tally(), time.monotonic()
 
@@ -103,22 +108,19 @@ class Worker:
             if not self.step():
                 for _ in self._conn.notifies(timeout=IDLE_SECONDS, stop_after=1):
                     pass
+            if not self._behind:
+                stop.wait(self._begun + TURN_SECONDS - time.monotonic())
         self._tell()
         self._lanes.release()
         self._at_hand.close(self._conn)
 
     def step(self) -> bool:
         """Claim and process one batch; False when nothing waits."""
+        self._begun = time.monotonic()
         batch = self._claim(self._settings.pipeline.batch)
-        if not batch:
-            # What was committed late, under a lower id than one already seen, is looked for.
-            again, self._moved = self._moved, False
-            self._after, self._older = 0, again
-            return again
-        self._moved = True
         for piece, deaths in self._at_hand.pieces(self._conn, batch):
             self._take(piece, deaths)
-        return True
+        return bool(batch)
 
     def _take(self, piece: Sequence[Message], deaths: int) -> None:
         """Process a batch, or a message alone over which workers have died."""
@@ -135,17 +137,23 @@ class Worker:
 
     def _claim(self, limit: int) -> list[Message]:
         """What has just come and what is older, half and half while there is both: a large
-        replay and the live feed do not wait for each other."""
-        lanes, seen = self._lanes.held, self._newest
-        batch = keep.claim(
-            self._conn, lanes, max(1, limit // 2) if self._older else limit, seen
-        )
-        self._newest = max([seen, *(message.id for message in batch)])
+        replay and the live feed do not wait for each other.
+
+        An id can be committed after a higher one, by another process that receives: what has
+        just come begins where the batch before the last one ended."""
+        lanes, passed = self._lanes.held, self._passed
+        most = max(1, limit // 2) if self._older else limit
+        batch = keep.claim(self._conn, lanes, most, passed)
+        self._behind = len(batch) >= most
+        if batch:
+            highest = max(message.id for message in batch)
+            self._passed, self._newest = self._newest, max(self._newest, highest)
         if self._older:
             room = max(1, limit - len(batch))
-            older = keep.claim_older(self._conn, lanes, room, self._after, seen)
+            older = keep.claim_older(self._conn, lanes, room, self._after, passed)
             self._after = max([self._after, *(message.id for message in older)])
             self._older = bool(older)
+            self._behind = self._behind or len(older) >= room
             batch += older
         return sorted(batch, key=lambda message: message.id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,11 @@ import psycopg
 import pytest
 
 from healthhub import keep, worker
-from healthhub.keep import Choice
-from healthhub.model.message import State
+from healthhub.keep import Choice, insert, raw
+from healthhub.model.message import Envelope, Incoming, State
 from healthhub.pipeline import process
 from healthhub.settings import Settings
-from tests.pipeline.test_process import Plain, fill
+from tests.pipeline.test_process import AT, Plain, fill
 
 Running = Callable[..., Any]
 
@@ -77,14 +78,40 @@ def test_a_waiting_worker_takes_a_message_at_once(
         assert settled(conn, 2) < worker.IDLE_SECONDS / 2
 
 
+def test_an_id_that_is_committed_after_a_higher_one_does_not_wait_for_the_next_rescan(
+    running: Running, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes receive: who begins first need not be the first to commit."""
+    monkeypatch.setattr(worker, "RESCAN_SECONDS", 3600)
+    envelope = Envelope("ADT^A01", "C0", "0", AT)
+    late = Incoming("his", json.dumps(people(1)[0]).encode(), AT, "test", envelope)
+    row = insert.row(late, raw.digest(late.source, late.raw), raw.packer())
+    with running(), psycopg.connect(conn.info.dsn) as other:
+        fill(conn, *people(1, first=1))
+        settled(conn, 1)
+        other.execute(insert.KEEP, [[value] for value in row])
+        fill(conn, *people(1, first=2))
+        settled(conn, 2)
+        other.commit()
+        settled(conn, 3)
+
+
+def test_a_worker_that_lets_messages_gather_takes_full_batches_at_once_and_stops_when_told(
+    running: Running, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TURN_SECONDS", 3600)
+    fill(conn, *people(60))
+    with running(batch=10):
+        settled(conn, 60)
+
+
 def test_a_backlog_is_worked_off_by_all_workers(
     running: Running, conn: psycopg.Connection
 ) -> None:
     fill(conn, *people(300))
     with running(3, batch=20):
         settled(conn, 300)
-    rows = conn.execute("select count(*) from resource").fetchone()
-    assert rows == (300,)
+    assert conn.execute("select count(*) from resource").fetchone() == (300,)
 
 
 def test_a_replay_does_not_wait_for_the_end_of_a_backlog(
