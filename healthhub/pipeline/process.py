@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import psycopg
 
 from healthhub import identify, keep
+from healthhub.convert.forms import Forms
 from healthhub.errors import HubError
-from healthhub.model import validate
 from healthhub.model.finding import Finding
 from healthhub.model.message import Message
 from healthhub.pipeline.attempts import TRANSIENT, attempt, usable, wait
@@ -19,6 +19,8 @@ from healthhub.store import writer
 STORE_AT_FAULT = ("53100", "58030")
 """Disk full and I/O error (PostgreSQL appendix A): no message's fault, so it costs none of a
 message's attempts; the worker waits until the store can write again."""
+_FORMS = Forms()
+"""Those that merged resources have passed: they are as alike as those of one mapping."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ def _settle(conn: psycopg.Connection, conversions: Sequence[Conversion]) -> Tall
     done = keep.finish(conn, {id_: c.findings for id_, c in good.items()})
     parked = keep.park(conn, bad)
     said = [c.converted for id_, c in good.items() if id_ in done]
-    written = writer.write(conn, [d for each in said for d in each.drafts], validate.check)
+    written = writer.write(conn, [d for each in said for d in each.drafts], _FORMS.check)
     identify.observe(conn, written, [merge for each in said for merge in each.merges])
     met = {id_: c.converted.sightings for id_, c in good.items() if id_ in done}
     met |= {id_: c.converted.sightings for c in conversions if (id_ := c.message.id) in parked}
