@@ -55,6 +55,8 @@ class Connection:
         self._peer, self._limits, self._sources = peer, limits, sources
         self._intake, self._adapter, self._budget = intake, adapter, budget
         self._frames = Frames()
+        self.spoken = False
+        """Whether it has sent a message yet."""
         self._promises: asyncio.Queue[Promise | None] = asyncio.Queue(IN_FLIGHT)
         known = any(sender.admits(source, peer.address) for source in sources.values())
         self._most = limits.max_frame_bytes if known else STRANGER_BYTES
@@ -118,7 +120,7 @@ class Connection:
         """Hand one frame over; False when the connection shall end."""
         if each.stray:
             return await self._within_strays(each)
-        self._strayed = 0
+        self._strayed, self.spoken = 0, True
         found = sender.recognise(self._sources, self._peer, each.raw)
         if isinstance(found, Stranger):
             error = BadMessage(found.advice, condition="204", place="MSH-3")

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 ADAPTER = "hl7v2"
 CLOSE_SECONDS = 10.0
+TELL_SECONDS = 60.0
 
 
 def run(settings: Settings, dsn: str) -> None:
@@ -58,6 +59,8 @@ class Listener:
         self._intake = Intake(keeper)
         self._budget = Budget()
         self._open: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], Connection] = {}
+        self._told = -TELL_SECONDS
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Listener:
@@ -100,21 +103,47 @@ class Listener:
             self._budget,
         )
         try:
-            if len(self._open) > self._mllp.max_connections:
+            if len(self._open) > self._mllp.max_connections and not await self._room(
+                _peer(writer)
+            ):
                 await connection.send_away(
                     BadMessage(
                         "too many connections; close some and try again", condition="207"
                     )
                 )
                 return
+            self._silent[task] = connection
             await connection.serve()
         except (ConnectionError, ssl.SSLError, TimeoutError) as error:
             log.info("mllp connection-lost error=%s", type(error).__name__)
         finally:
+            self._silent.pop(task, None)
             writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
                 async with asyncio.timeout(5):
                     await writer.wait_closed()
+
+    async def _room(self, peer: Peer) -> bool:
+        """Close the oldest connection that has sent nothing yet, for one more; False when every
+        one has. That there are so many is kept as rejected, now and then."""
+        now = asyncio.get_running_loop().time()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            most = self._mllp.max_connections
+            error = BadMessage(
+                f"over {most} connections are open (mllp.max_connections), the last from "
+                f"{peer.address}; let its sender close those that it does not use",
+                condition="207",
+                place="MLLP",
+            )
+            await self._intake.turn_away("", self._adapter, b"", f"mllp {peer.address}", error)
+        while self._silent:
+            task, oldest = next(iter(self._silent.items()))
+            del self._silent[task]
+            if not oldest.spoken:
+                task.cancel()
+                return True
+        return False
 
 
 def _peer(writer: asyncio.StreamWriter) -> Peer:

@@ -18,7 +18,10 @@ class Mllp(Section):
         default=16 * 2**20, ge=1024, description="A longer message is refused."
     )
     max_connections: int = Field(
-        default=1000, ge=1, description="Open at once; one more is closed at once."
+        default=1000,
+        ge=1,
+        description="Open at once; one more takes the place of the oldest that has sent nothing "
+        "yet, or is closed at once.",
     )
     idle_seconds: float = Field(default=600, gt=0, description="A silent connection is closed.")
     frame_seconds: float = Field(

@@ -10,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 
-from healthhub import keep
-from healthhub.keep import Choice
-from healthhub.model.message import State
+from healthhub import clock, keep
+from healthhub.keep import Choice, rows
+from healthhub.model.message import Incoming, State
 from tests.console.conftest import GBK, key_of, signed_in, take, work_off
 from tests.receive.test_mllp_listener import message
 
@@ -268,3 +268,15 @@ def test_every_page_is_whole_in_both_languages(
             page = admin.get(f"{address}{mark}lang={language}")
             assert page.status_code == 200
             assert word in page.text
+
+
+def test_what_was_rejected_without_a_byte_is_shown_with_its_reason(
+    admin: httpx.Client, conn: psycopg.Connection
+) -> None:
+    reason = "207 MLLP over 1000 connections are open"
+    said = Incoming("?", b"", clock.now(), "mllp 10.0.0.1", None, reason)
+    rows.put(conn, [said])
+    (line,) = keep.find(conn, Choice(state=State.REJECTED))
+    assert reason in admin.get("/console").text
+    page = admin.get(f"/console/messages/{line.id}")
+    assert (page.status_code, reason in page.text) == (200, True)
