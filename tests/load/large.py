@@ -26,7 +26,7 @@ def _notes() -> list[str]:
 def messages(path: Path, size: int) -> None:
     """One file of HL7 v2."""
     said = [
-        (message("ADT^A01", f"202601{n % 28 + 1:02}") + f"NTE|1||{note}\r").encode()
+        (message("ADT^A01", f"202601{n % 28 + 1:02}") + f"NTE|1||{note * 3}\r").encode()
         for n, note in enumerate(_notes())
     ]
     _write(path, said, size)
