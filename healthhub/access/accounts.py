@@ -1,4 +1,4 @@
-"""Accounts of people: passwords, lock-out, sessions that end."""
+"""Accounts of people: passwords and codes, lock-out, sessions that end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from healthhub import clock
-from healthhub.access import audit, passwords
+from healthhub.access import audit, passwords, second_factor
 from healthhub.access.actor import Actor, Purpose, Role
 from healthhub.access.policy import Action
 from healthhub.errors import InvalidRequest, NotFound, NotSignedIn
@@ -33,13 +33,14 @@ update account
             then now() + least(power(2, least(failures + 1 - %(free)s, 10)) * interval '30 s',
                                interval '1 h') end
  where name = %(name)s and disabled_at is null and coalesce(locked_until, now()) <= now()
-returning id, name, title, roles, password
+returning id, name, title, roles, password, code_secret, code_step
 """
 """Counts the attempt before the password is looked at: guesses in parallel cannot outrun it."""
+_USE_CODE = "update account set code_step = %s where id = %s and code_step < %s returning id"
 
 REFUSED = (
-    "the name or the password is wrong, or the account is locked for a while after too many "
-    "attempts; try again later or ask an administrator"
+    "the name, the password or the code is wrong, or the account is locked for a while after too "
+    "many attempts; try again later or ask an administrator"
 )
 
 
@@ -60,6 +61,17 @@ class Account:
     title: str
     roles: tuple[Role, ...]
     disabled: bool
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What somebody has typed to sign in, and from where."""
+
+    name: str
+    password: str
+    code: str = ""
+    address: str = ""
 
 
 def digest(token: str) -> bytes:
@@ -105,6 +117,29 @@ def set_password(connection: psycopg.Connection[Any], name: str, password: str) 
     )
 
 
+def set_code(connection: psycopg.Connection[Any], name: str) -> str:
+    """Let an account sign in with codes from now on, end its sessions, and return the secret of
+    the codes; the one before it, if any, ends."""
+    secret = second_factor.secret()
+    _change(
+        connection,
+        name,
+        "update account set code_secret = %s, code_step = 0 where name = %s returning id",
+        secret,
+    )
+    return secret
+
+
+def drop_code(connection: psycopg.Connection[Any], name: str) -> None:
+    """Let an account sign in without codes, as when a phone is lost, and end its sessions."""
+    _change(
+        connection,
+        name,
+        "update account set code_secret = %s, code_step = 0 where name = %s returning id",
+        None,
+    )
+
+
 def disable(connection: psycopg.Connection[Any], name: str) -> None:
     """Close an account for good and end its sessions; its audit stays."""
     _change(
@@ -118,31 +153,41 @@ def disable(connection: psycopg.Connection[Any], name: str) -> None:
 def listed(connection: psycopg.Connection[Any]) -> list[Account]:
     """All accounts by name."""
     rows = connection.execute(
-        "select name, title, roles, disabled_at is not null from account order by name"
+        "select name, title, roles, disabled_at is not null, code_secret is not null"
+        " from account order by name"
     )
-    return [Account(n, t, tuple(map(Role, roles)), off) for n, t, roles, off in rows]
+    return [Account(n, t, tuple(map(Role, roles)), *rest) for n, t, roles, *rest in rows]
 
 
 async def sign_in(
-    pool: AsyncConnectionPool[Any], name: str, password: str, address: str, idle_minutes: int
+    pool: AsyncConnectionPool[Any],
+    typed: Attempt,
+    idle_minutes: int,
+    with_code: frozenset[Role] = frozenset(),
 ) -> Signed:
     """Open a session; NotSignedIn with one and the same sentence whatever was wrong.
 
+    An account that has codes needs one; one with a role of ``with_code`` needs to have them.
     The answer takes one password hash whether the account exists, is locked or not.
     """
     async with pool.connection() as connection:
-        values = {"name": name[:63].lower().replace("\0", ""), "free": FREE_FAILURES}
+        values = {"name": typed.name[:63].lower().replace("\0", ""), "free": FREE_FAILURES}
         found = await connection.execute(_CLAIM, values)
         claimed = await found.fetchone()
     stored = claimed[4] if claimed else None
-    fits = await asyncio.to_thread(passwords.verify, password[: passwords.MAX_LENGTH], stored)
+    password = typed.password[: passwords.MAX_LENGTH]
+    fits = await asyncio.to_thread(passwords.verify, password, stored)
     if claimed is None:
         raise NotSignedIn(REFUSED)
-    number, name, title, roles, _ = claimed
-    actor = Actor(
-        f"account:{number}", "account", name, frozenset(map(Role, roles)), title, None, address
-    )
+    number, name, title, named, _, secret, last = claimed
+    roles = frozenset(map(Role, named))
+    actor = Actor(f"account:{number}", "account", name, roles, title, None, typed.address)
     async with pool.connection() as connection, connection.transaction():
+        if secret is not None:
+            step = second_factor.step_of(secret, typed.code[:16], clock.now(), last)
+            fits = fits and await _code_used(connection, number, step)
+        elif roles & with_code:
+            fits = False
         event = audit.Event(
             actor, Purpose.HOPERAT, Action.SIGN_IN, "done" if fits else "denied"
         )
@@ -151,6 +196,16 @@ async def sign_in(
     if opened is None:
         raise NotSignedIn(REFUSED)
     return opened
+
+
+async def _code_used(
+    connection: psycopg.AsyncConnection[Any], account: int, step: int | None
+) -> bool:
+    """Use up the code of this step; False when there is none, or somebody was quicker."""
+    if step is None:
+        return False
+    used = await connection.execute(_USE_CODE, (step, account, step))
+    return await used.fetchone() is not None
 
 
 async def _open_session(

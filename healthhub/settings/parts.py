@@ -59,6 +59,11 @@ class Web(Section):
         default=5000, ge=1, description="A batch or transaction of more entries is refused."
     )
     session_minutes: int = Field(default=30, ge=1, description="Idle time that ends a session.")
+    admins_need_code: bool = Field(
+        default=False,
+        description="True: an administrator signs in with a code from a phone besides the "
+        "password (healthhub account code NAME), as level 3 demands.",
+    )
     launch_minutes: int = Field(
         default=60,
         ge=1,

@@ -11,7 +11,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from healthhub.access import Role, accounts, passwords
-from healthhub.access.accounts import REFUSED, Signed, sign_in
+from healthhub.access.accounts import REFUSED, Attempt, Signed, sign_in
 from healthhub.access.http import Identities
 from healthhub.errors import InvalidRequest, NotFound, NotSignedIn
 
@@ -26,10 +26,16 @@ def doctor(connection: psycopg.Connection[Any]) -> None:
     connection.commit()
 
 
-async def tried(pool: Pool, name: str, password: str) -> str:
+async def tried(
+    pool: Pool,
+    name: str,
+    password: str,
+    code: str = "",
+    with_code: frozenset[Role] = frozenset(),
+) -> str:
     """The outcome of one attempt to sign in."""
     try:
-        await sign_in(pool, name, password, "127.0.0.1", 30)
+        await sign_in(pool, Attempt(name, password, code, "127.0.0.1"), 30, with_code)
     except NotSignedIn as error:
         return error.message
     return "in"
@@ -83,7 +89,7 @@ def test_a_name_is_taken_once(connection: psycopg.Connection[Any]) -> None:
 def test_the_right_password_opens_a_session_of_the_account(pool: Pool) -> None:
     async def act() -> tuple[Signed, Any]:
         async with pool:
-            signed = await sign_in(pool, "WANG", GOOD, "127.0.0.1", 30)
+            signed = await sign_in(pool, Attempt("WANG", GOOD), 30)
             return signed, await Identities(pool, 30).of_session(signed.token)
 
     signed, found = asyncio.run(act())
@@ -97,7 +103,7 @@ def test_the_token_of_a_session_is_nowhere_stored(
 ) -> None:
     async def act() -> Signed:
         async with pool:
-            return await sign_in(pool, "wang", GOOD, "127.0.0.1", 30)
+            return await sign_in(pool, Attempt("wang", GOOD), 30)
 
     signed = asyncio.run(act())
     rows = connection.execute("select session::text from session").fetchall()
@@ -226,7 +232,7 @@ def test_sign_ins_and_refusals_are_audited(
 def test_a_session_ends(pool: Pool, change: str) -> None:
     async def act() -> Any:
         async with pool:
-            signed = await sign_in(pool, "wang", GOOD, "127.0.0.1", 30)
+            signed = await sign_in(pool, Attempt("wang", GOOD), 30)
             async with pool.connection() as conn:
                 await conn.execute(change)  # type: ignore[arg-type]
             return await Identities(pool, 30).of_session(signed.token)
@@ -241,7 +247,7 @@ def test_a_new_password_and_a_closed_account_end_the_sessions(
 ) -> None:
     async def act() -> None:
         async with pool:
-            await sign_in(pool, "wang", GOOD, "127.0.0.1", 30)
+            await sign_in(pool, Attempt("wang", GOOD), 30)
 
     asyncio.run(act())
     if change == "password":

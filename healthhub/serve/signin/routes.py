@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from healthhub.access import accounts, http
+from healthhub.access import Role, accounts, http
 from healthhub.errors import NotSignedIn
 from healthhub.web import forms
 from healthhub.web.pages import Pages
@@ -35,14 +35,16 @@ async def sign_in(request: Request) -> Response:
     fields = await forms.checked(request)
     settings = request.app.state.settings
     target = inside(fields.get("next", "/"))
-    address = request.client.host if request.client else ""
+    typed = accounts.Attempt(
+        fields.get("name", ""),
+        fields.get("password", ""),
+        fields.get("code", ""),
+        request.client.host if request.client else "",
+    )
+    with_code = frozenset({Role.ADMIN}) if settings.web.admins_need_code else frozenset()
     try:
         signed = await accounts.sign_in(
-            request.app.state.pool,
-            fields.get("name", ""),
-            fields.get("password", ""),
-            address,
-            settings.web.session_minutes,
+            request.app.state.pool, typed, settings.web.session_minutes, with_code
         )
     except NotSignedIn:
         return _PAGES.render(
