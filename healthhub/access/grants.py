@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from healthhub import clock
@@ -26,6 +27,8 @@ from healthhub.access.scopes import Scopes, wanted
 from healthhub.errors import HubError
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
+INTROSPECT_PATH = "/oauth/introspect"
+REVOKE_PATH = "/oauth/revoke"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CLIENT_CREDENTIALS = "client_credentials"
 
@@ -72,17 +75,10 @@ class Grants:
 
         ``audience``: the endpoint's own address, which the assertion must name.
         """
-        _require_kind(form)
+        if form.get("grant_type") != CLIENT_CREDENTIALS:
+            raise Refused("unsupported_grant_type", f"grant_type is {CLIENT_CREDENTIALS} here")
         asked = form.get("scope", "").split()
-        try:
-            assertion = await assertions.judged(
-                self._pool, self._published, form.get("client_assertion", ""), audience
-            )
-            _require_same(form, assertion)
-        except NotTheClient as error:
-            if error.who is not None:
-                await self._deny(error.who, address, error.message)
-            raise
+        assertion = await self._judged(form, audience, address)
         who = assertion.who
         granted = wanted(asked).within(who.scopes) if who.scopes is not None else Scopes()
         if not granted:
@@ -93,30 +89,53 @@ class Grants:
             )
         return await self._entered(assertion, granted, address)
 
+    async def client(self, form: Mapping[str, str], audience: str, address: str) -> Actor:
+        """The client that a form's assertion is from; it is taken once here as well."""
+        assertion = await self._judged(form, audience, address)
+        async with self._pool.connection() as connection:
+            taken = await _take(connection, assertion)
+        if not taken:
+            raise await self._used(assertion, address)
+        return replace(assertion.who, address=address)
+
+    async def _judged(self, form: Mapping[str, str], audience: str, address: str) -> Assertion:
+        if form.get("client_assertion_type") != JWT_BEARER or not form.get("client_assertion"):
+            raise Refused(
+                "invalid_request",
+                f"send client_assertion_type={JWT_BEARER} and the signed client_assertion",
+            )
+        try:
+            assertion = await assertions.judged(
+                self._pool, self._published, form["client_assertion"], audience
+            )
+            _require_same(form, assertion)
+        except NotTheClient as error:
+            if error.who is not None:
+                await self._deny(error.who, address, error.message)
+            raise
+        return assertion
+
     async def _entered(self, assertion: Assertion, granted: Scopes, address: str) -> Granted:
         """Take the assertion, store the token and audit both, or do nothing."""
         who = assertion.who
         number = int(who.id.partition(":")[2])
         token = secrets.token_urlsafe(32)
-        now = clock.now()
-        known_until = datetime.fromtimestamp(assertion.expires, UTC)
-        jti = hashlib.sha256(assertion.jti.encode(errors="surrogatepass")).digest()
-        values = (number, jti, known_until + timedelta(seconds=2 * LEEWAY_SECONDS))
         async with self._pool.connection() as connection, connection.transaction():
-            taken = await (await connection.execute(_TAKEN, values)).fetchone()
-            if taken is not None:
-                until = now + timedelta(seconds=self._seconds)
+            taken = await _take(connection, assertion)
+            if taken:
+                until = clock.now() + timedelta(seconds=self._seconds)
                 stored = (digest(token), number, granted.words(), until)
                 await connection.execute(_GRANT, stored)
                 event = _event(who, address, f"token: {' '.join(granted.words())}")
                 await connection.execute(audit.INSERT, (audit.as_parameter([event]),))
-        if taken is None:
-            message = (
-                "this assertion was used before; sign a new one, with a new jti, each time"
-            )
-            await self._deny(who, address, message)
-            raise NotTheClient(message, who)
+        if not taken:
+            raise await self._used(assertion, address)
         return Granted(token, self._seconds, granted)
+
+    async def _used(self, assertion: Assertion, address: str) -> NotTheClient:
+        message = "this assertion was used before; sign a new one, with a new jti, each time"
+        await self._deny(assertion.who, address, message)
+        return NotTheClient(message, assertion.who)
 
     async def _deny(self, who: Actor, address: str, why: str) -> None:
         event = _event(who, address, why, "denied")
@@ -130,14 +149,13 @@ def _event(who: Actor, address: str, what: str, outcome: str = "done") -> audit.
     return audit.Event(known, purpose, Action.SIGN_IN, outcome, query=what)
 
 
-def _require_kind(form: Mapping[str, str]) -> None:
-    if form.get("grant_type") != CLIENT_CREDENTIALS:
-        raise Refused("unsupported_grant_type", f"grant_type is {CLIENT_CREDENTIALS} here")
-    if form.get("client_assertion_type") != JWT_BEARER or not form.get("client_assertion"):
-        raise Refused(
-            "invalid_request",
-            f"send client_assertion_type={JWT_BEARER} and the signed client_assertion",
-        )
+async def _take(connection: psycopg.AsyncConnection[Any], assertion: Assertion) -> bool:
+    """Note that the assertion is used; False when it was before."""
+    number = int(assertion.who.id.partition(":")[2])
+    jti = hashlib.sha256(assertion.jti.encode(errors="surrogatepass")).digest()
+    until = datetime.fromtimestamp(assertion.expires + 2 * LEEWAY_SECONDS, UTC)
+    found = await connection.execute(_TAKEN, (number, jti, until))
+    return await found.fetchone() is not None
 
 
 def _require_same(form: Mapping[str, str], assertion: Assertion) -> None:

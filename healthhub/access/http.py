@@ -67,6 +67,10 @@ class Identities:
             row = await (await connection.execute(_CLIENT, {"token": key[1:]})).fetchone()
         return None if row is None else self._remember(key, clients.actor(*row))
 
+    def forget(self, token: str) -> None:
+        """Believe no more what was looked up of a bearer token."""
+        self._known.pop(b"c" + digest(token), None)
+
     async def of_session(self, token: str) -> Actor | None:
         """The account of a session cookie; keeps the session from going idle."""
         key = b"s" + digest(token)
@@ -157,6 +161,11 @@ def purpose(request: Request, who: Actor) -> Purpose:
             "name the purpose of this request in the header Purpose-Of-Use: one of "
             + ", ".join(Purpose)
         ) from None
+
+
+def forget(request: Request, token: str) -> None:
+    """Look a bearer token up anew when it comes next."""
+    _identities(request).forget(token)
 
 
 def set_session(response: Response, token: str, *, secure: bool) -> None:

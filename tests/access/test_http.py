@@ -18,14 +18,14 @@ from healthhub.serve import fhir
 OPEN = (
     "/health",
     "/signin",
-    "/oauth/token",
+    "/oauth/",
     "/fhir/.well-known/smart-configuration",
     "/static",
     "/assets",
     "/favicon.ico",
 )
 """What may be seen without credentials: probes, where they are asked for, styles and scripts;
-and GET /launch, where a ticket is the credential (test_launches)."""
+and where the credential is in the form or the address (test_introspection, test_launches)."""
 PARAMETER = re.compile(r"\{[^}]*\}")
 
 

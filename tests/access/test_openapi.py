@@ -19,6 +19,7 @@ from healthhub.main import build_app
 from healthhub.settings import Institution, Settings, Source
 
 TOKEN = "a-source-of-the-tests"
+OAUTH = ("/oauth/token", "/oauth/introspect", "/oauth/revoke")
 KINDS = ("hl7v2", "hl7v2", "cda")
 
 
@@ -51,7 +52,7 @@ def test_the_description_is_for_those_who_may_come_in(hub: httpx.Client) -> None
     assert hub.get("/openapi.json").status_code == 401
     assert hub.get("/docs").status_code == 401
     body = described(hub).json()
-    assert set(body["paths"]) == {"/feeds/{name}/{kind}", "/launch/ticket", "/oauth/token"}
+    assert set(body["paths"]) == {"/feeds/{name}/{kind}", "/launch/ticket", *OAUTH}
     page = described(hub, "text/html")
     assert page.status_code == 200
     assert "POST /feeds/{name}/{kind}" in page.text
