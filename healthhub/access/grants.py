@@ -7,7 +7,9 @@ RFC 6749, 4.4 (client credentials) and 5.2 (errors)
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +33,9 @@ INTROSPECT_PATH = "/oauth/introspect"
 REVOKE_PATH = "/oauth/revoke"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CLIENT_CREDENTIALS = "client_credentials"
+MOST_DENIALS, DENIALS_SECONDS = 30, 60.0
+"""So many refusals of one client does a process audit in this time."""
+_log = logging.getLogger(__name__)
 
 _TAKEN = """
 with old as (delete from used_assertion where expires_at < now())
@@ -69,6 +74,7 @@ class Grants:
         self, pool: AsyncConnectionPool[Any], published: Published, seconds: int
     ) -> None:
         self._pool, self._published, self._seconds = pool, published, seconds
+        self._denials: dict[str, tuple[float, int]] = {}
 
     async def give(self, form: Mapping[str, str], audience: str, address: str) -> Granted:
         """What a form of the token endpoint asks for; Refused, NotTheClient, TryAgain.
@@ -138,6 +144,18 @@ class Grants:
         return NotTheClient(message, assertion.who)
 
     async def _deny(self, who: Actor, address: str, why: str) -> None:
+        """Audit a refusal, if there were not too many of this client within the minute: whoever
+        only knows its name must not fill a table of which nothing is ever removed."""
+        now = time.monotonic()
+        since, count = self._denials.get(who.id, (now, 0))
+        if now >= since + DENIALS_SECONDS:
+            since, count = now, 0
+        count += 1
+        self._denials[who.id] = (since, count)
+        if count > MOST_DENIALS:
+            if count == MOST_DENIALS + 1:
+                _log.warning("further refusals of %s are not audited for a minute", who.id)
+            return
         event = _event(who, address, why, "denied")
         async with self._pool.connection() as connection:
             await connection.execute(audit.INSERT, (audit.as_parameter([event]),))

@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from signing import Signer, ask, claims, elliptic, endpoint, register, token
 
-from healthhub.access import Purpose, Role, clients, keys
+from healthhub.access import Purpose, Role, clients, grants, keys
 from healthhub.errors import InvalidRequest
 
 EC = elliptic()
@@ -308,3 +308,18 @@ def test_of_a_key_nothing_is_kept_but_what_is_used() -> None:
     kept = keys.checked(json.dumps(both).encode())
     assert [each["kid"] for each in kept] == ["ec-1", "rsa-1"]
     assert set(kept[0]) == {"kty", "kid", "crv", "x", "y"}
+
+
+@pytest.mark.usefixtures("his")
+def test_whoever_only_knows_a_client_s_name_cannot_fill_the_audit(
+    anyone: httpx.Client, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants, "DENIALS_SECONDS", 3600.0)
+    said = claims(NAME, endpoint(anyone))
+    for _ in range(grants.MOST_DENIALS + 20):
+        assert ask(anyone, OTHER.signed(said)).status_code == 401
+    count = "select count(*) from audit_event where outcome = 'denied'"
+    assert connection.execute(count).fetchone() == (grants.MOST_DENIALS,)
+    assert ask(anyone, assertion(anyone)).status_code == 200, (
+        "the client itself is not hindered"
+    )
