@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import shutil
@@ -182,11 +183,15 @@ def _wait_ready(hub: Hub, process: subprocess.Popen[bytes]) -> None:
 
 
 def _sample(hub: Hub, pid: int, stop: threading.Event) -> None:
-    """Keep the largest resident set of any of the hub's own processes."""
+    """Keep the largest resident set of any of the hub's own processes. Which there are is asked
+    once a second, as it costs more than looking at them."""
     root = psutil.Process(pid)
-    while not stop.wait(0.1):
+    family: list[psutil.Process] = []
+    for turn in itertools.count():
+        if stop.wait(0.1):
+            return
         try:
-            family = [root, *root.children(recursive=True)]
+            family = family if turn % 10 else [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return
         for member in family:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import uvloop
+
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
@@ -60,5 +62,5 @@ def send(
             lanes[index % connections].append((due, message))
         await asyncio.gather(*(_lane(host, port, lane, out) for lane in lanes))
 
-    asyncio.run(go())
+    uvloop.run(go())  # takes half the CPU of asyncio's own loop
     return out

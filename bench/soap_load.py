@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+import uvloop
+
 
 async def _lane(
     address: str,
@@ -55,5 +57,5 @@ def send(
             lanes[index % connections].append((start + index / per_s, message))
         await asyncio.gather(*(_lane(address, token, lane, out) for lane in lanes))
 
-    asyncio.run(go())
+    uvloop.run(go())  # takes half the CPU of asyncio's own loop
     return out
