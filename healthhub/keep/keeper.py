@@ -27,6 +27,11 @@ QUEUE = 2000
 QUEUE_BYTES = 64 * 2**20
 """Messages, and their bytes, that may wait for the next commit; then senders wait."""
 COMMIT_SECONDS = 30.0
+PACE_SECONDS = 0.01
+"""Between the beginnings of two commits while several senders are at work: a commit costs as much
+as many messages, so theirs gather. One who sends a message after the other waits for nobody."""
+ALONE = 1.05
+"""Messages in a commit, on average of the last, up to which there is one sender."""
 BACKLOG_SECONDS = 5.0
 """Between two counts of the backlog while there is room."""
 RECOUNT_SECONDS = 1.0
@@ -63,6 +68,7 @@ class Keeper:
         self._days: set[date] = set()
         self._away_until = 0.0
         self._failures = 0
+        self._begun, self._together = 0.0, 1.0
         self._backlog = 0
         self._counted_at = -BACKLOG_SECONDS
         self._task: asyncio.Task[None] | None = None
@@ -125,6 +131,7 @@ class Keeper:
 
     async def _run(self) -> None:
         while True:
+            await self._pace()
             batch = await self._gather()
             try:
                 await self._keep_batch(batch)
@@ -140,12 +147,20 @@ class Keeper:
         async with self._room:
             self._room.notify_all()
 
+    async def _pace(self) -> None:
+        """Let messages of several senders gather, unless there is enough for a commit."""
+        rest = self._begun + PACE_SECONDS - time.monotonic()
+        if rest > 0 and self._together > ALONE and self._queue.qsize() < self._group:
+            await asyncio.sleep(rest)
+
     async def _gather(self) -> list[_Waiting]:
         batch = [await self._queue.get()]
         size = len(batch[0].incoming.raw)
         while len(batch) < self._group and size < GROUP_BYTES and not self._queue.empty():
             batch.append(self._queue.get_nowait())
             size += len(batch[-1].incoming.raw)
+        self._begun = time.monotonic()
+        self._together += (len(batch) - self._together) / 10
         return batch
 
     async def _keep_batch(self, batch: Sequence[_Waiting]) -> None:
