@@ -90,9 +90,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = pool
         app.state.door = Door(pool)
         # What was loaded at start (definitions, tables, code) stays: it is not looked through
-        # for garbage again and again while requests wait.
+        # for garbage again and again while requests wait, and what is new not at every turn.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
         try:
             yield
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import ssl
@@ -29,6 +30,10 @@ TELL_SECONDS = 60.0
 
 def run(settings: Settings, dsn: str) -> None:
     """Listen until SIGTERM or SIGINT; what was read by then is kept and answered first."""
+    # What was loaded at start stays, and messages leave few cycles behind.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     uvloop.run(_run(settings, dsn))
 
 
