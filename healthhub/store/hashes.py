@@ -13,7 +13,7 @@ LOWEST, HIGHEST = -(2**63), 2**63 - 1
 """The ends of an open span."""
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def token(field: str, value: str) -> int:
     """The hash of a value of a field. SHA-256, because PostgreSQL can make the same one."""
     digest = sha256(f"{field}\x1f{value}".encode()).digest()
@@ -25,7 +25,7 @@ def reference(field: str, resource_type: str, key: UUID) -> int:
     return token(field, f"{resource_type}/{key}")
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def half(text: str) -> int:
     """Four bytes of a hash, signed."""
     return int.from_bytes(sha256(text.encode()).digest()[:4], "big", signed=True)

@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from healthhub.model.resource import Body, Stamp, Stored
 from healthhub.store import concepts, dictionary, index, own_parameters, types, wire, words
+from healthhub.store.arrays import int8s
 
 COLUMNS = "r.type, r.id, r.patient_key, r.version, r.updated, r.deleted, r.message, r.body"
 
@@ -70,9 +71,10 @@ _INSERT = """copy resource (patient_key, id, event_at, message, updated, at_star
     version, type, authority, deleted, tokens, spans, stamps, body, concept) from stdin (format binary)"""
 _INSERT_TYPES = (
     "uuid", "uuid", "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "int8",
-    "int4", "int2", "int2", "bool", "int8[]", "int8[]", "bytea", "bytea",
+    "int4", "int2", "int2", "bool", "bytea", "bytea", "bytea", "bytea",
     "int4",
 )  # fmt: skip
+"""tokens and spans come as bytes: store.arrays has made them."""
 
 _HISTORY = """insert into resource_history
     (patient_key, id, updated, message, version, type, deleted, body)
@@ -143,7 +145,10 @@ def copy(conn: Connection, rows: Iterable[Row]) -> None:
     with conn.cursor() as cursor, cursor.copy(_INSERT) as into:
         into.set_types(_INSERT_TYPES)
         for row in rows:
-            into.write_row(row.columns)
+            made = list(row.columns)
+            tokens, spans = made[12:14]
+            made[12:14] = int8s(tokens), spans and int8s(spans)
+            into.write_row(made)
             identified += row.identified
             worded += row.worded
     _index(conn, identified, worded)

@@ -10,15 +10,28 @@ from pypinyin import Style, lazy_pinyin
 _DOTS = dict.fromkeys(map(ord, "·•・‧∙.．"), None)
 
 
+SHORT = 64
+"""Characters of names and displays: they come again and again, longer texts do not."""
+
+
 def normal(text: str) -> str:
     """Half width, lower case, without accents, blanks, and the dots of minority names."""
+    return _short(text) if len(text) <= SHORT else _normal(text)
+
+
+@lru_cache(maxsize=20_000)
+def _short(text: str) -> str:
+    return _normal(text)
+
+
+def _normal(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).casefold().translate(_DOTS)
     return "".join(
         c for c in plain if c.isprintable() and not c.isspace() and not unicodedata.combining(c)
     )
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def name_forms(text: str) -> tuple[str, ...]:
     """What a name is found by: itself and, if it is Chinese, its pinyin and their initials."""
     plain = normal(text)
