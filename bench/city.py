@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,10 @@ import psycopg
 
 from bench.hub import Hub
 from healthhub import city
+from healthhub.adapter_api import registry
+from healthhub.keep import Keeper
+from healthhub.receive import files as receive
+from healthhub.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,20 @@ def load(hub: Hub, connection: psycopg.Connection, residents: int) -> Loaded:
     """Send the history of so many residents in, and wait until all of it is settled."""
     messages, files = _history(hub.folder / "history", residents)
     started = time.perf_counter()
-    for source, path in files.items():
-        hub.command("feed", source, str(path))
+    asyncio.run(_keep(hub, files))
     while hub.waiting(connection):
         time.sleep(0.1)
     return Loaded(messages, time.perf_counter() - started)
+
+
+async def _keep(hub: Hub, files: Mapping[str, Path]) -> None:
+    """Keep the messages as they would come by a feed, so that the hub's workers take them."""
+    settings = Settings.model_validate(city.settings())
+    async with Keeper(hub.dsn) as keeper:
+        for name, path in files.items():
+            source = settings.sources[name]
+            raws = receive.messages([path], registry.find(source.adapter))
+            await receive.feed(keeper, name, source, raws, lambda _: None)
 
 
 def _history(folder: Path, residents: int) -> tuple[int, dict[str, Path]]:

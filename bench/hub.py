@@ -55,19 +55,6 @@ class Hub:
     environment: dict[str, str] = field(default_factory=dict)
     peak_rss: int = 0
 
-    def command(self, *words: str) -> None:
-        """Run a command of the hub's program. Exit status 1 tells of rejected messages, which
-        the city plants; any other failure ends the measurement."""
-        done = subprocess.run(
-            [sys.executable, "-m", "healthhub", *words],
-            check=False,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        if done.returncode not in (0, 1):
-            raise RuntimeError(f"{words[0]} ended with status {done.returncode}")
-
     def cpu(self) -> Cpu:
         """CPU seconds taken so far by the web processes and by PostgreSQL."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:

@@ -138,7 +138,7 @@ def _json(line: bytes, number: int) -> Any:
     except orjson.JSONDecodeError:
         raise BadMessage(
             "these bytes are no rows of a table; send the file itself by POST "
-            "/feeds/SOURCE/tabular or `healthhub feed`",
+            "/feeds/SOURCE/tabular or `healthhub load`",
             place=f"line {number}",
         ) from None
 

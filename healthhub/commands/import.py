@@ -15,7 +15,7 @@ from healthhub.bulk.importing import COMMAND
 from healthhub.errors import InvalidRequest
 from healthhub.store import database
 
-HELP = "store NDJSON files of FHIR resources (gzip or plain)"
+HELP = "store FHIR resources under their own ids from NDJSON files, as $export gives them"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""healthhub load: takes years of a source's data all the way in, at full speed."""
+"""healthhub load: takes what a source has to say, one file or years of it, all the way in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from healthhub.load.progress import Progress
 from healthhub.load.run import cores, load
 from healthhub.store import database
 
-HELP = "take a source's history in: files, folders, archives, or the views of its database"
+HELP = "take in what a source sends: files, folders, archives, or the views of its database"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,15 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(sys.stderr)
     with postgres.running(loaded) as dsn:
         database.migrate(dsn)
-        outcome = load(loaded, args.source, args.where, dsn, max(1, args.processes), progress)
+        outcome = load(
+            loaded,
+            args.source,
+            args.where,
+            dsn,
+            max(1, args.processes),
+            progress,
+            again=args.again,
+        )
     for place, reason in outcome.refused:
         sys.stdout.write(f"  {place}: {reason}\n")
     sys.stdout.write(progress.end(outcome) + "\n")

@@ -140,7 +140,7 @@ def test_its_message_opens_as_fhir(home: Path, request: pytest.FixtureRequest) -
     begin(home)
     write(home)
     hub: httpx.Client = request.getfixturevalue("hub")
-    assert cli.main(["feed", "east-lis", "mappings/east/samples/result.gb18030.hl7"]) == 0
+    assert cli.main(["load", "east-lis", "mappings/east/samples/result.gb18030.hl7"]) == 0
     tests = soon(hub, "/fhir/Observation?_sort=_id")
     by_code = {test["code"]["coding"][0]["code"]: test for test in tests}
     assert by_code.keys() == {"1742-6", "5195-3", "XYZ"}
@@ -176,7 +176,7 @@ def test_a_clinic_with_tables_joins_as_data_only(
     run(TABLE_BLOCKS["sh"])
     said = capsys.readouterr().out
     assert "PAT[1]-姓名" in said
-    assert "居民登记.gb18030.csv: 2 rows kept, 0 unchanged, 0 rejected" in said
+    assert "2 done, 0 known before, 0 parked, 0 rejected" in said
     told = orjson.loads(next(samples.glob("*.json")).read_bytes())
     assert [each["birthDate"] for each in told["resources"]] == ["1980-03-07", "1980-01-01"]
     assert told["findings"] == []

@@ -221,6 +221,10 @@ def test_the_command_tells_what_was_refused_and_its_status(
     out = capsys.readouterr().out
     assert "门诊就诊.csv row 3" in out
     assert "1 done, 0 known before, 0 parked, 1 rejected" in out
+    assert cli.main(["load", "p", str(path), "--processes", "1"]) == 0
+    assert "1 files taken before, 0 done, 0 known before" in capsys.readouterr().out
+    assert cli.main(["load", "p", str(path), "--processes", "1", "--again"]) == 0
+    assert "0 done, 2 known before, 0 parked, 0 rejected" in capsys.readouterr().out
     assert cli.main(["load", "nobody", str(path)]) == 2
     assert "there is no source nobody" in capsys.readouterr().err
 

@@ -22,6 +22,7 @@ title = "江城市第一人民医院"
 institution = "h"
 mapping = "national/hl7v2"
 """
+ONE = ("--processes", "1")
 
 
 @settings(
@@ -63,10 +64,10 @@ def test_a_history_is_kept_in_order_and_again_changes_nothing(
     folder.mkdir()
     (folder / "a.hl7").write_bytes(b"".join(utf8(str(n)) for n in range(1500)))
     (folder / "b.hl7").write_bytes(b"rubbish\r" + utf8("1500"))
-    assert cli.main(["feed", "his", str(folder)]) == 1
-    assert capsys.readouterr().out == "1501 kept, 0 known before, 1 rejected\n"
-    assert cli.main(["feed", "his", str(folder / "a.hl7")]) == 0
-    assert capsys.readouterr().out == "0 kept, 1500 known before, 0 rejected\n"
+    assert cli.main(["load", "his", str(folder), *ONE]) == 1
+    assert "1,501 done, 0 known before, 0 parked, 1 rejected" in capsys.readouterr().out
+    assert cli.main(["load", "his", str(folder / "a.hl7"), "--again", *ONE]) == 0
+    assert "0 done, 1,500 known before, 0 parked, 0 rejected" in capsys.readouterr().out
     rows = connection.execute("select control from message where control <> '' order by id")
     assert [control for (control,) in rows] == [str(n) for n in range(1501)]
 
@@ -74,9 +75,9 @@ def test_a_history_is_kept_in_order_and_again_changes_nothing(
 def test_an_unknown_source_or_file_is_told_in_a_sentence(
     hub: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["feed", "lis", str(hub)]) == 2
+    assert cli.main(["load", "lis", str(hub)]) == 2
     assert "the settings have: his" in capsys.readouterr().err
-    assert cli.main(["feed", "his", str(hub / "none")]) == 2
+    assert cli.main(["load", "his", str(hub / "none"), *ONE]) == 2
     assert "does not exist" in capsys.readouterr().err
 
 
@@ -85,7 +86,7 @@ def test_an_administrator_sees_messages_without_patient_data_unless_asked(
 ) -> None:
     path = hub / "one.hl7"
     path.write_bytes(utf8("77", name="欧阳^修"))
-    cli.main(["feed", "his", str(path)])
+    cli.main(["load", "his", str(path), *ONE])
     (line,) = keep.find(connection, keep.Choice())
     capsysbinary.readouterr()
     for what in (["show", str(line.id)], ["list", "--source", "his"], ["counts"], ["days"]):
@@ -103,10 +104,8 @@ def test_a_replay_by_command_counts_first_and_needs_a_reason(
 ) -> None:
     path = hub / "one.hl7"
     path.write_bytes(utf8("1") + utf8("2"))
-    cli.main(["feed", "his", str(path)])
+    cli.main(["load", "his", str(path), *ONE])
     capsys.readouterr()
-    connection.execute("update message_state set state = 'done'")
-    connection.commit()
     replay = ["replay", "--source", "his", "--reason", "corrected map"]
     assert cli.main([*replay, "--dry-run"]) == 0
     assert capsys.readouterr().out == "replay: 2 messages would be touched\n"

@@ -293,9 +293,9 @@ def test_the_feed_command_takes_files_and_says_what_became_of_them(
     monkeypatch.setenv("HEALTHHUB_DATABASE_URL", database)
     path = tmp_path / "患者.csv"
     path.write_text("编号,姓名\n1,周莲\n,无号\n", encoding="utf-8")
-    assert cli.main(["feed", "c", str(path)]) == 1
+    assert cli.main(["load", "c", str(path), "--processes", "1"]) == 1
     said = capsys.readouterr().out
-    assert "患者.csv: 1 rows kept, 0 unchanged, 1 rejected" in said
+    assert "1 done, 0 known before, 0 parked, 1 rejected" in said
     assert "患者.csv row 3 column id" in said
 
 
