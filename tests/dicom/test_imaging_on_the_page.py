@@ -129,3 +129,14 @@ def test_only_pictures_at_the_hubs_own_address_are_shown(url: str, address: bool
     assert bool(found.pictures) is address
     if address:
         assert found.pictures[0].address.startswith("/dicomweb/pacs/studies/")
+
+
+def test_that_an_image_is_of_interest_says_no_more_than_that_it_was_marked() -> None:
+    media = {
+        "id": "m",
+        "partOf": [{"reference": "ImagingStudy/s"}],
+        "reasonCode": [{"coding": [{"code": "113000", "display": "Of Interest"}]}],
+        "content": {"url": "Binary/b", "title": "Of Interest"},
+    }
+    (found,) = studies([{"id": "s", "status": "available"}], [media], sources(SETTINGS))
+    assert (found.pictures[0].key, found.pictures[0].title) == (True, "")

@@ -15,8 +15,9 @@ from healthhub.serve.record.observations import Reading, State, analyte, reading
 from healthhub.serve.record.origin import Sources
 from healthhub.serve.record.page import Record
 from healthhub.serve.record.reading import concept
-from healthhub.serve.record.results import panels, rows
+from healthhub.serve.record.results import order, panels, rows
 from healthhub.serve.record.trend import SYMBOLS, trend
+from healthhub.web.language import LANGUAGES, translator
 
 POTASSIUM = ("钾", "2823-3", "mmol/L", "3.5", "5.3")
 GLUCOSE = ("空腹血糖", "14771-0", "mmol/L", "3.9", "6.1")
@@ -253,3 +254,15 @@ def test_passages_of_a_report_are_no_laboratory_values(record: Record) -> None:
     assert "检查所见" not in names
     (imaging,) = [item for item in record.reports if item.kind == "imaging"]
     assert imaging.conclusion == "双肾实质回声稍增强，请结合临床。"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", [*order().vital, "14743-9"])
+def test_what_a_device_names_by_its_code_alone_has_a_name_in_the_readers_language(
+    language: str, code: str
+) -> None:
+    display = "Blood pressure panel with all children optional"
+    coding = {"system": "http://loinc.org", "code": code, "display": display}
+    name = translator(language).coded("analyte", concept({"coding": [coding]}))
+    assert name != display
+    assert name.isascii() == (language == "en")

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from healthhub.model.resource import Body
 from healthhub.serve.record.observations import State
 from healthhub.serve.record.origin import Origin, Sources
-from healthhub.serve.record.reading import Concept, Moment, concept, first_moment, reference_id
+from healthhub.serve.record.reading import (
+    Concept,
+    Moment,
+    codes,
+    concept,
+    first_moment,
+    reference_id,
+)
 
 PICTURES = 6
 """Pictures of one study on the record page."""
 NO_IMAGES = frozenset({"KO", "PR", "SR", "DOC", "REG", "ECG", "HD", "AU"})
 """Modalities of a study's objects that are not what the study is called by."""
+OF_INTEREST = "113000"
+"""DCM: the reason for marking that says no more than that it was marked."""
 _BINARY = re.compile(r"Binary/([A-Za-z0-9\-.]{1,64})")
 _PROXIED = re.compile(r"https?://[^/]+(/(?:[^?#]*/)?dicomweb/[\w-]+/studies/[\w./-]+/rendered)")
 
@@ -111,12 +120,13 @@ def _picture(body: Body) -> Picture | None:
     own, proxied = _BINARY.fullmatch(url), _PROXIED.fullmatch(url)
     if own is None and proxied is None:
         return None
+    marked = codes(body.get("reasonCode"))
     return Picture(
         body["id"],
-        content.get("title", ""),
+        "" if OF_INTEREST in marked else content.get("title", ""),
         own[1] if own else "",
         _small(proxied[1]) if proxied else "",
-        bool(body.get("reasonCode")),
+        bool(marked),
     )
 
 
