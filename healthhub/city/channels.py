@@ -21,10 +21,13 @@ def digest(token: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a hub that receives the city keeps what the city hands over, and the tokens of the
-    sources that send over HTTP."""
+    sources that send over HTTP. ``archive`` is the address of the city's archive of images, and
+    ``pages`` that of the hub itself, where somebody runs them."""
 
     folder: Path
     tokens: Mapping[str, str]
+    archive: str = ""
+    pages: str = ""
 
     def feed(self, source: str) -> Path:
         """The folder of a source's own."""
@@ -50,14 +53,49 @@ class Mllp(Channel):
 
 @dataclass(frozen=True, slots=True)
 class Http(Channel):
-    """POST /feeds/SOURCE/``way`` with a token: ``soap``, or the name of the adapter."""
+    """POST /feeds/SOURCE/``way`` with a token: ``soap``, or the name of the adapter. ``suffix``
+    is that of a message's file."""
 
     way: str
     media_type: str
+    suffix: str = ".xml"
 
     def settings(self, source: str, place: Place) -> dict[str, Any]:
         """The digest of the token."""
         return {"token_sha256": digest(place.tokens[source])}
+
+    def body(self, raw: bytes) -> bytes:
+        """What is posted of a message."""
+        return raw
+
+
+_BOUNDARY = "healthhub-city-0f1e2d3c4b5a"
+
+
+@dataclass(frozen=True, slots=True)
+class Stow(Http):
+    """STOW-RS (PS3.18, 10.5): objects as parts of a body; the PACS keeps its images."""
+
+    way: str = "studies"
+    media_type: str = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
+    suffix: str = ".dcm"
+
+    def settings(self, source: str, place: Place) -> dict[str, Any]:
+        """The token, and where the images are to be had."""
+        return {"token_sha256": digest(place.tokens[source]), **archived(source, place)}
+
+    def body(self, raw: bytes) -> bytes:
+        """The object as the only part."""
+        head = f"--{_BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n"
+        return head.encode() + raw + f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+def archived(source: str, place: Place) -> dict[str, Any]:
+    """The table [sources.NAME.pacs], where the city's archive runs."""
+    if not place.archive:
+        return {}
+    address = f"{place.pages}/dicomweb/{source}"
+    return {"pacs": {"url": f"{place.archive}/{source}", "address": address}}
 
 
 Book = Callable[[str, Sequence[Mapping[str, Any]], str], tuple[str, bytes]]
@@ -66,14 +104,28 @@ Book = Callable[[str, Sequence[Mapping[str, Any]], str], tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Folder(Channel):
-    """Files in a watched folder."""
+    """Files in a watched folder: rows of tables, bound into files by a book."""
 
     book: Book
 
     def settings(self, source: str, place: Place) -> dict[str, Any]:
         """The folder; it is looked into often, since somebody watches."""
-        path = str(place.feed(source))
-        return {"folder": {"path": path, "every_seconds": 2, "settle_seconds": 1}}
+        return watched(source, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Objects(Channel):
+    """DICOM objects as files in a watched folder; the PACS keeps its images."""
+
+    def settings(self, source: str, place: Place) -> dict[str, Any]:
+        """The folder, and where the images are to be had."""
+        return {**watched(source, place), **archived(source, place)}
+
+
+def watched(source: str, place: Place) -> dict[str, Any]:
+    """The table [sources.NAME.folder]."""
+    path = str(place.feed(source))
+    return {"folder": {"path": path, "every_seconds": 2, "settle_seconds": 1}}
 
 
 @dataclass(frozen=True, slots=True)

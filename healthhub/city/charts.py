@@ -24,6 +24,8 @@ _SALT = {
     "v": 29,
     "e": 31,
     "y": 37,
+    "g": 41,
+    "w": 43,
 }
 UNKNOWN = "无名氏"
 
@@ -60,6 +62,8 @@ def local_number(house: str, ordinal: int, again: int = 0) -> str:
         "v": f"TJ{number:09d}",
         "e": f"{number:09d}",
         "y": f"42900400001{number:09d}",
+        "g": f"XD{number:08d}",
+        "w": f"SW{number:08d}",
     }[house]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from healthhub.city.sender import Wires
-from healthhub.city.tables import FolderWriter, ViewsWriter
+from healthhub.city.tables import FileWriter, ViewsWriter
 from healthhub.keep import rows
 from healthhub.receive import views
 from healthhub.receive.tables import taker
@@ -29,7 +29,7 @@ class Fetched:
     def waiting(self, conn: psycopg.Connection) -> str:
         """The name of a source that still has something to be fetched; empty if none has."""
         for source, writer in self._wires.writers.items():
-            if isinstance(writer, FolderWriter):
+            if isinstance(writer, FileWriter):
                 if writer.waiting():
                     return source
             elif self._behind(conn, source, writer):

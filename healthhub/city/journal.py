@@ -26,10 +26,12 @@ DESKS = {"a": HospitalA, "b": HospitalB, "c": Partner}
 
 @dataclass
 class PersonTruth:
-    """Which patient numbers stand for a resident. ``numbers``: house, number, errors in it."""
+    """Which patient numbers stand for a resident. ``numbers``: house, number, errors in it;
+    ``charts``: the registration under which each visit stands, by house and count."""
 
     resident: Resident
     numbers: list[tuple[str, str, str]] = field(default_factory=list)
+    charts: dict[tuple[str, int], Chart] = field(default_factory=dict)
 
 
 class Journal:
@@ -115,6 +117,7 @@ class Journal:
     ) -> Iterator[Sent]:
         """The visit's messages under a chart."""
         self._note(truth, chart)
+        truth.charts[visit.house, visit.count] = chart
         self._count(visit)
         if visit.kind == "I" and visit.end - visit.start > 2 * DAY:
             yield from self._cancellations(desk, chart, visit)

@@ -1,8 +1,8 @@
-"""Errors of the wire: messages sent twice, mislabelled, or broken beyond reading."""
+"""Errors of the wire and of machines: messages sent twice, mislabelled, or broken beyond reading."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from healthhub.city.dice import Dice
@@ -77,3 +77,14 @@ def _garbage(sent: Sent, dice: Dice) -> Sent:
     return Sent(
         sent.at + 1, sent.source, broken, "", sent.control, "", "garbage", accepted=False
     )
+
+
+def mishap(dice: Dice, shares: Mapping[str, float], *, spared: bool) -> str:
+    """Which error of these, by the share of each, befalls what is about to be sent; empty: none.
+    Spared are the named resident and what happens now: there is no time for its correction."""
+    throw = dice.random()
+    for planted, share in shares.items():
+        if throw < share:
+            return "" if spared else planted
+        throw -= share
+    return ""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import httpx
 
 from healthhub.city.channels import Http, Place
+from healthhub.city.image_archive import ImageArchive
 from healthhub.city.sent import Sent
 from healthhub.city.systems import SYSTEMS
-from healthhub.city.tables import FolderWriter, ViewsWriter, writer
+from healthhub.city.tables import FileWriter, ViewsWriter, writer
 
 CONNECTIONS = 8
 AHEAD = 64
@@ -44,13 +45,17 @@ class Address:
 
 class Wires:
     """All ways to one hub. Rows are written by the caller's thread; messages go over eight
-    lines at once, and those of a family keep to one, so that their order is the city's."""
+    lines at once, and those of a family keep to one, so that their order is the city's. Images go
+    to the city's archive too, if there is one."""
 
-    def __init__(self, address: Address, place: Place) -> None:
+    def __init__(
+        self, address: Address, place: Place, archive: ImageArchive | None = None
+    ) -> None:
         self._address = address
         self._place = place
+        self._archive = archive
         self._http = {s.source: s.channel for s in SYSTEMS if isinstance(s.channel, Http)}
-        self.writers: dict[str, FolderWriter | ViewsWriter] = {}
+        self.writers: dict[str, FileWriter | ViewsWriter] = {}
         for system in SYSTEMS:
             made = writer(system.channel, system.source, place)
             if made is not None:
@@ -87,6 +92,8 @@ class Wires:
                 asyncio.create_task(self._line(client, line, tally, told)) for line in lines
             ]
             for number, message in enumerate(messages):
+                if self._archive is not None:
+                    self._archive.keep(message)
                 if message.source in self.writers:
                     self.writers[message.source].put(message)
                     tally.sent += 1
@@ -131,7 +138,7 @@ class Wires:
         SOAP says so in the message that it answers with."""
         answer = await client.post(
             f"/feeds/{message.source}/{channel.way}",
-            content=message.raw,
+            content=channel.body(message.raw),
             headers={
                 "Content-Type": channel.media_type,
                 "Authorization": f"Bearer {self._place.tokens[message.source]}",

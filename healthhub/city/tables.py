@@ -1,4 +1,4 @@
-"""Rows on their way out: into files of a watched folder, or into the views of a database."""
+"""What is put down to be fetched: files in a watched folder, or rows in the views of a database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from healthhub.city import moments
-from healthhub.city.channels import FILE, Channel, Folder, Place, Views
+from healthhub.city.channels import FILE, Channel, Folder, Objects, Place, Views
 from healthhub.city.moments import Moment
 from healthhub.city.sent import Sent
 
@@ -18,15 +18,45 @@ ROWS = 2000
 """Rows between two commits of a history, so that a poll has something to read."""
 
 
-class FolderWriter:
-    """Files of a quarter's rows each; a file that was handed in before is not handed in again,
-    so that a history that is told again says nothing. A row that changes within the quarter
-    begins a new file."""
+class FileWriter:
+    """Whole files; one that was handed in before is not handed in again, so that a history that
+    is told again says nothing."""
 
-    def __init__(self, channel: Folder, folder: Path) -> None:
-        self._book = channel.book
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, sent: Sent) -> None:
+        """A file."""
+        self._hand_in(sent.control, sent.raw)
+
+    def flush(self) -> None:
+        """Nothing is held."""
+
+    def now(self) -> None:
+        """Nothing is held."""
+
+    def waiting(self) -> bool:
+        """Whether files lie there that the hub has not taken yet."""
+        return any(path.is_file() for path in self._folder.iterdir())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _hand_in(self, name: str, raw: bytes) -> None:
+        if any((self._folder / place / name).exists() for place in ("", "done", "failed")):
+            return
+        part = self._folder / f"{name}.part"
+        part.write_bytes(raw)
+        part.rename(self._folder / name)
+
+
+class FolderWriter(FileWriter):
+    """Files of a quarter's rows each. A row that changes within the quarter begins a new file."""
+
+    def __init__(self, channel: Folder, folder: Path) -> None:
+        super().__init__(folder)
+        self._book = channel.book
         self._held: dict[str, dict[str, Mapping[str, Any]]] = {}
         self._quarter = ""
         self._part = 0
@@ -35,7 +65,7 @@ class FolderWriter:
     def put(self, sent: Sent) -> None:
         """A row, or a whole file."""
         if sent.kind == FILE:
-            self._hand_in(sent.control, sent.raw)
+            super().put(sent)
             return
         quarter = _quarter(sent.at)
         row = orjson.loads(sent.raw)
@@ -60,20 +90,6 @@ class FolderWriter:
         """Hand in what is held under the moment's name, as somebody does who has just typed it."""
         self._quarter, self._part = moments.digits14(self._last), 0
         self.flush()
-
-    def waiting(self) -> bool:
-        """Whether files lie there that the hub has not taken yet."""
-        return any(path.is_file() for path in self._folder.iterdir())
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def _hand_in(self, name: str, raw: bytes) -> None:
-        if any((self._folder / place / name).exists() for place in ("", "done", "failed")):
-            return
-        part = self._folder / f"{name}.part"
-        part.write_bytes(raw)
-        part.rename(self._folder / name)
 
 
 class ViewsWriter:
@@ -141,8 +157,10 @@ class ViewsWriter:
         self._base.close()
 
 
-def writer(channel: Channel, source: str, place: Place) -> FolderWriter | ViewsWriter | None:
-    """The writer of a channel of tables; None for one of messages."""
+def writer(channel: Channel, source: str, place: Place) -> FileWriter | ViewsWriter | None:
+    """The writer of a channel from which the hub fetches; None for one of messages."""
+    if isinstance(channel, Objects):
+        return FileWriter(place.feed(source))
     if isinstance(channel, Folder):
         return FolderWriter(channel, place.feed(source))
     if isinstance(channel, Views):

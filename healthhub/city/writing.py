@@ -1,7 +1,7 @@
 """The city on disk: what each source sends, and the truth beside it.
 
 A file SOURCE.mllp holds MLLP frames (0x0B message 0x1C 0x0D) in order of time, as ``healthhub
-feed`` reads them; feeds/SOURCE what the others send: files of tables, a database with views, or
+load`` reads them; feeds/SOURCE what the others send: files of tables, a database with views, or
 messages as files. ``people.ndjson`` says which patient numbers stand for which resident,
 ``errors.ndjson`` which errors were planted where, ``counts.json`` what the feeds tell of.
 """
@@ -16,7 +16,7 @@ from typing import BinaryIO
 import orjson
 
 from healthhub.city import moments
-from healthhub.city.channels import Place
+from healthhub.city.channels import Http, Place
 from healthhub.city.journal import PersonTruth
 from healthhub.city.sent import Sent
 from healthhub.city.settings import SOURCES, as_toml, settings
@@ -70,6 +70,7 @@ class _Beside:
         place = Place(folder, {})
         self._folder = place.feed(system.source)
         self._writer = writer(system.channel, system.source, place)
+        self._suffix = system.channel.suffix if isinstance(system.channel, Http) else ""
 
     def __enter__(self) -> _Beside:
         return self
@@ -87,7 +88,7 @@ class _Beside:
         month = self._folder / moments.digits8(sent.at)[:6]
         month.mkdir(parents=True, exist_ok=True)
         suffix = f"-{sent.planted}" if sent.planted else ""
-        (month / f"{sent.at}-{sent.control}{suffix}.xml").write_bytes(sent.raw)
+        (month / f"{sent.at}-{sent.control}{suffix}{self._suffix}").write_bytes(sent.raw)
 
 
 def silences(story: Story) -> Iterator[dict[str, object]]:

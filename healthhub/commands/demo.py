@@ -27,6 +27,7 @@ from healthhub.city import demonstration
 from healthhub.city.channels import Place
 from healthhub.city.demonstration import Credentials
 from healthhub.city.fetched import Fetched
+from healthhub.city.image_archive import ImageArchive
 from healthhub.city.live import Live
 from healthhub.city.sender import Address, Tally, Wires
 from healthhub.errors import HubError, SettingError
@@ -71,11 +72,13 @@ def _demonstrate(args: argparse.Namespace, folder: Path) -> int:
     story = _story(args, folder)
     ports = _ports(args.port)
     credentials = Credentials(f"http://127.0.0.1:{ports[0]}", ports[1])
-    place = Place(folder, credentials.tokens)
-    _settings(place, ports)
-    wires = Wires(Address(credentials.pages, "127.0.0.1", ports[1]), place)
-    with contextlib.closing(wires), _hub(folder) as hub:
-        return _show(story, wires, credentials, hub, folder, once=args.once)
+    archive = ImageArchive(folder / "archive")
+    with archive.open() as address:
+        place = Place(folder, credentials.tokens, address, credentials.pages)
+        _settings(place, ports)
+        wires = Wires(Address(credentials.pages, "127.0.0.1", ports[1]), place, archive)
+        with contextlib.closing(wires), _hub(folder) as hub:
+            return _show(story, wires, credentials, hub, folder, once=args.once)
 
 
 def _show(

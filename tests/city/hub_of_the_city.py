@@ -13,16 +13,18 @@ import psycopg
 
 from healthhub import city, keep
 from healthhub.adapter_api import registry
+from healthhub.adapter_api.tables import SheetReader
 from healthhub.city.channels import FILE, Place
 from healthhub.city.sent import Sent
 from healthhub.city.systems import SYSTEMS
-from healthhub.city.tables import FolderWriter, ViewsWriter, writer
+from healthhub.city.tables import FileWriter, FolderWriter, ViewsWriter, writer
 from healthhub.keep import Keeper, raw
 from healthhub.pipeline import process
 from healthhub.receive.folder import Watch
 from healthhub.receive.intake import Intake
 from healthhub.receive.poll import Poller
 from healthhub.receive.tables import Taker, connected, taker
+from healthhub.receive.whole import Taker as WholeTaker
 from healthhub.settings import Settings
 from healthhub.store import query, reads
 from healthhub.worker import converters_of
@@ -44,7 +46,7 @@ class Hub:
         self.settings = Settings.model_validate({**tables, "database_url": dsn})
         self.dsn = dsn
         self.converters = converters_of(self.settings)
-        self.writers: dict[str, FolderWriter | ViewsWriter] = {
+        self.writers: dict[str, FileWriter | ViewsWriter] = {
             s.source: made for s in SYSTEMS if (made := writer(s.channel, s.source, place))
         }
         self._turns: dict[str, Any] = {}
@@ -52,6 +54,11 @@ class Hub:
         self._pollers: list[Poller] = []
         for name in self.writers:
             source = self.settings.sources[name]
+            if not isinstance(registry.find(source.adapter), SheetReader):
+                assert source.folder is not None
+                whole = WholeTaker(name, source, self.settings.pipeline.max_backlog)
+                self._turns[name] = Watch(source.folder, whole).look
+                continue
             taking = self._takers[name] = taker(self.settings, name)
             if source.folder is not None:
                 self._turns[name] = Watch(source.folder, taking).look
@@ -82,7 +89,7 @@ class Hub:
     def _fetch(self, conn: psycopg.Connection, name: str) -> None:
         self.writers[name].flush()
         self._turns[name](conn)
-        if isinstance(self.writers[name], FolderWriter):
+        if isinstance(self.writers[name], FileWriter):
             self._turns[name](conn)  # a file is complete once it has not changed since a look
 
     def control_of(self, sent: Sent) -> str:
@@ -114,10 +121,11 @@ class Hub:
 
 def messages_of(conn: psycopg.Connection, hub: Hub, sent: Sent) -> list[int]:
     """The messages that the hub has kept of what was sent, by what it is known by: its very
-    bytes, the name of its file, or the key of its row."""
-    if sent.kind == FILE:
+    bytes, the name of its file of rows, or the key of its row."""
+    of_rows = isinstance(hub.writers.get(sent.source), FolderWriter | ViewsWriter)
+    if of_rows and sent.kind == FILE:
         clause, wanted = "via like %s", f"% {sent.control}%"
-    elif sent.source in hub.writers:
+    elif of_rows:
         clause, wanted = "control = %s", hub.control_of(sent)
     else:
         clause, wanted = "digest = %s", raw.digest(sent.source, sent.raw)

@@ -24,7 +24,12 @@ from healthhub.model.message import State
 from healthhub.terms.forms import half
 from healthhub.watch.looking import Looker
 
-WAYS = {s.source: type(s.channel).__name__.lower() for s in SYSTEMS}
+FORMS = {"dicom", "ecg", "device", "fhir"}
+"""Adapters whose messages are a kind of channel of their own, however they are handed over."""
+WAYS = {
+    s.source: s.about.adapter if s.about.adapter in FORMS else type(s.channel).__name__.lower()
+    for s in SYSTEMS
+}
 EVERYWHERE = ("unknown-code", "bad-time", "corrected", "wrong-patient", "wrong-charset")
 PLANTED = {
     "mllp": (*EVERYWHERE, "correction-before-original", "resend-same", "resend-renumbered",
@@ -32,6 +37,10 @@ PLANTED = {
     "http": (*EVERYWHERE, "correction-before-original", "resend-same", "garbage"),
     "folder": (*EVERYWHERE, "resend-same", "garbage"),
     "views": (*EVERYWHERE, "resend-renumbered"),
+    "dicom": ("unknown-code", "bad-time", "wrong-charset", "resend-same", "garbage"),
+    "ecg": ("stranger", "wrong-charset", "resend-same", "garbage"),
+    "device": ("unknown-code", "bad-time", "wrong-charset", "resend-same", "garbage"),
+    "fhir": ("profile-missed", "corrected", "resend-same", "garbage"),
 }  # fmt: skip
 """What must be planted on each kind of channel."""
 BULKY = {"insurance-settlement", "drug-distribution", "blood-station", "emergency-120"}
@@ -145,6 +154,19 @@ class Taken:
         ]
         return bearer, [each & set(bearer) for each in linked]
 
+    def stranger(self, sent: Sent) -> bool:
+        """Whether it stands under a patient who is taken for nobody that the city knows."""
+        [own] = [str(b["id"]) for b in self.drafts(sent) if b["resourceType"] == "Patient"]
+        taken_for = {
+            each["other"]["reference"].split("/")[1]
+            for body in self.resources.values()
+            if body["resourceType"] == "Patient"
+            and "golden" in str(body["meta"].get("tag"))
+            and f"Patient/{own}" in str(body["link"])
+            for each in body["link"]
+        }
+        return own in self.resources and taken_for <= {own}
+
     def repeated(self, sent: Sent) -> bool:
         """Kept once. Bytes that came again are counted; a row that came again is no message."""
         [id_] = messages_of(self.conn, self.hub, sent)
@@ -190,7 +212,7 @@ STATUS: dict[str, Callable[[dict[str, Any]], bool]] = {
 }
 FOUND: dict[str, Callable[[Taken, Sent], bool]] = {
     "unknown-code": lambda hub, sent: "unknown-code" in hub.codes(sent),
-    "bad-time": lambda hub, sent: bool({"bad-time", "bad-date"} & hub.codes(sent)),
+    "bad-time": lambda hub, sent: bool({"bad-time", "bad-date", "clock-off"} & hub.codes(sent)),
     "wrong-charset": lambda hub, sent: (
         "wrong-charset" in hub.codes(sent) or hub.states(sent) == ["rejected"]
     ),
@@ -200,6 +222,8 @@ FOUND: dict[str, Callable[[Taken, Sent], bool]] = {
     "wrong-patient": lambda hub, sent: hub.withdrawn(sent),
     "resend-same": lambda hub, sent: hub.repeated(sent),
     "resend-renumbered": lambda hub, sent: hub.once(sent),
+    "stranger": lambda hub, sent: hub.stranger(sent),
+    "profile-missed": lambda hub, sent: "profile" in hub.codes(sent),
     "cancelled-admission": lambda hub, sent: any(
         hub.resources[str(b["id"])]["status"] == "cancelled"
         for b in hub.drafts(sent)

@@ -147,7 +147,7 @@ def test_live_visits_go_to_every_house_that_is_not_silent() -> None:
     live = Live(city.Story(90, SEED, 1))
     now = clock.now()
     seen: Counter[str] = Counter()
-    for number in range(120):
+    for number in range(400):
         for each in live.visit(now.replace(minute=number % 60, hour=number // 60)):
             seen[each.source] += 1
     silent = {s.source for s in SYSTEMS if s.silent_since(city.UNTIL) is not None}

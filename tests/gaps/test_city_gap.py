@@ -39,7 +39,7 @@ CITY = Settings.model_validate(
 @pytest.fixture(scope="module")
 def planted() -> tuple[Sent, str, str]:
     """A report with an unknown code, its name, and the LOINC code that it truly stands for."""
-    for sent in city.Story(400, 7, 1).messages():
+    for sent in city.Story(400, 7, 1, systems=()).messages():
         if sent.planted == "unknown-code" and sent.source == "hospital-a-lis":
             name = re.search(rb"\|0399\d{3}\^\*?([^^|]+)", sent.raw)
             assert name
