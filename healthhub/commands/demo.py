@@ -30,12 +30,15 @@ from healthhub.city.fetched import Fetched
 from healthhub.city.image_archive import ImageArchive
 from healthhub.city.live import Live
 from healthhub.city.sender import Address, Tally, Wires
+from healthhub.city.sent import Sent
 from healthhub.errors import HubError, SettingError
 from healthhub.model.message import State
 
 HELP = "start a hub, invent a city, send its feeds by their own ways, then keep a trickle going"
 PAGES, MLLP = 8080, 2575
 START_SECONDS = 120
+MOST_HELD = 500
+"""Residents of whom all messages are held, so that what remains to be sent can be told."""
 STEADY_SECONDS = 180
 """Without progress for so long, the demonstration gives up."""
 
@@ -100,8 +103,9 @@ def _show(
         for account in credentials.accounts:
             print(f"account {account.name} ({account.role}): {account.password}")
         print(f"credentials: {path}", flush=True)
-        with _Progress(dsn, story) as progress:
-            asyncio.run(wires.history(story.messages(), progress.tell))
+        history, count = _history(story)
+        with _Progress(dsn, count) as progress:
+            asyncio.run(wires.history(history, progress.tell))
             progress.settle(Fetched(loaded, wires))
         record = demonstration.record_of(credentials, story.named().name)
         credentials.write(folder)
@@ -217,13 +221,20 @@ def _wait(base: str, mllp: int, hub: subprocess.Popen[bytes], folder: Path) -> N
     raise HubError(f"the hub did not start; {folder / 'hub.log'} says why")
 
 
+def _history(story: city.Story) -> tuple[Iterator[Sent], int]:
+    """What is to be sent, and how much that is; 0 of a city too large to be held at once."""
+    if story.residents > MOST_HELD:
+        return story.messages(), 0
+    held = list(story.messages())
+    return iter(held), len(held)
+
+
 class _Progress:
     """A line a second or so: sent, acknowledged, stored, rate, remaining."""
 
-    def __init__(self, dsn: str, story: city.Story) -> None:
+    def __init__(self, dsn: str, count: int) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True)
-        small = story.residents <= 2000
-        self._all = sum(1 for _ in story.messages()) if small else 0
+        self._all = count
         self._started = self._last = time.monotonic()
         self._tally = Tally()
         self._before = self._stored()
