@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from adapters.device import scan
 from adapters.tree import Grown, Item, Tree
-from healthhub.adapter_api import BadMessage, Feed, Outcome
+from healthhub.adapter_api import BadMessage, Feed, Outcome, answer
 from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.clock import parse_hl7
 from healthhub.model.message import Envelope
@@ -78,8 +76,7 @@ class Device:
         feed: Feed | None = None,
     ) -> bytes:
         """JSON, as the reading is."""
-        said = {"outcome": outcome, "text": text, "place": error.place if error else ""}
-        return orjson.dumps({key: value for key, value in said.items() if value})
+        return answer.in_json(outcome, text, error)
 
 
 @lru_cache(maxsize=1)

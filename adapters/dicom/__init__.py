@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from adapters.dicom import acknowledge, envelope, json_model, objects, tree
+from adapters.dicom import envelope, json_model, objects, tree
 from adapters.dicom.kinds import kind_of
 from adapters.dicom.objects import Found
 from adapters.hl7v3.element import Element
-from healthhub.adapter_api import BadMessage, Feed, Outcome
+from healthhub.adapter_api import BadMessage, Feed, Outcome, answer
 from healthhub.adapter_api.instances import Names
 from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.model.message import Envelope
@@ -76,8 +76,8 @@ class Dicom:
         error: BadMessage | None = None,
         feed: Feed | None = None,
     ) -> bytes:
-        """See adapters.dicom.acknowledge."""
-        return acknowledge.acknowledge(outcome, text, error)
+        """JSON, to one who sent an object otherwise than by STOW-RS."""
+        return answer.in_json(outcome, text, error)
 
 
 def _bounded(raw: bytes) -> None:

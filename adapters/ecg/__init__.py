@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from adapters.ecg import aecg, dicom, scp, sections
 from adapters.ecg.recording import MOST_BYTES
 from adapters.tree import Grown, Tree
-from healthhub.adapter_api import BadMessage, Feed, Outcome
+from healthhub.adapter_api import BadMessage, Feed, Outcome, answer
 from healthhub.adapter_api.record import Place, Record, Span
 from healthhub.clock import parse_hl7
 from healthhub.model.message import Envelope
@@ -67,8 +65,7 @@ class Ecg:
         feed: Feed | None = None,
     ) -> bytes:
         """There is no standard answer to a recording: JSON."""
-        said = {"outcome": outcome, "text": text, "place": error.place if error else ""}
-        return orjson.dumps({key: value for key, value in said.items() if value})
+        return answer.in_json(outcome, text, error)
 
 
 @lru_cache(maxsize=1)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from adapters.tabular import acknowledge, delimited, locate, workbook
-from healthhub.adapter_api import BadMessage, Feed, Outcome, tables
+from adapters.tabular import delimited, locate, workbook
+from healthhub.adapter_api import BadMessage, Feed, Outcome, answer, tables
 from healthhub.adapter_api.record import Place, Record, Row, Span
 from healthhub.adapter_api.tables import Sheet
 from healthhub.adapter_api.text import NULL, escape
@@ -78,8 +78,8 @@ class Tabular:
         error: BadMessage | None = None,
         feed: Feed | None = None,
     ) -> bytes:
-        """See adapters.tabular.acknowledge."""
-        return acknowledge.acknowledge(outcome, text, error)
+        """JSON."""
+        return answer.in_json(outcome, text, error)
 
 
 def _is_plain(line: bytes) -> bool:
