@@ -8,12 +8,13 @@ from 1. An element that holds others has none, unless it is given some.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from adapters.hl7v3.element import Found, found
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.element import Element
+from adapters.hl7v3.node import Node, Whole, numbered
+from adapters.hl7v3.ways import Found, found
 from healthhub.adapter_api import paths
-from healthhub.adapter_api.record import Branch, Place, Span
+from healthhub.adapter_api.record import Place, Span
 from healthhub.adapter_api.text import escape
 
 
@@ -34,32 +35,23 @@ class Item(Node):
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
 
-    def below(self, name: str) -> list[Node]:
-        """All elements of a name at any depth below, in order."""
-        return [item for item in _below(self) if item.name == name]
-
-
-def _below(item: Node) -> Iterator[Node]:
-    for child in item.children:
-        yield child
-        yield from _below(child)
-
 
 class Tree:
     """A record being made. ``finish`` numbers its elements in order."""
 
     def __init__(self, name: str, start: int, end: int) -> None:
+        self._whole = Whole()
         self.root = self._item(name, None, start, end)
         self.items: list[Item] = []
         self.amiss: list[tuple[str, str]] = []
         """What was amiss and was mended: code and sentence."""
 
     def _item(self, name: str, parent: Node | None, start: int, end: int) -> Item:
-        item = Item(name, parent, start, 0, {})
+        item = Item(name, parent, start, 0, self._whole)
         item.end = end
         item.pieces = ()
         if parent is not None:
-            parent.children.append(item)
+            parent.take(item)
         return item
 
     def branch(self, parent: Node, name: str, start: int = 0, end: int = 0) -> Item:
@@ -78,14 +70,8 @@ class Tree:
         return item
 
     def finish(self) -> Tree:
-        """Number the elements as they stand in the document's order."""
-        self.items = []
-        waiting: list[Any] = [self.root]
-        while waiting:
-            item = waiting.pop()
-            item.index = len(self.items)
-            self.items.append(item)
-            waiting += reversed(item.children)
+        """Number the elements as they stand in the document's order; nothing is added then."""
+        self.items = cast(list[Item], numbered(self.root))
         return self
 
     def span(self, place: Place) -> Span:
@@ -109,7 +95,7 @@ class Tree:
     def _target(self, place: Place) -> tuple[Item, Piece | None]:
         item = self.items[place.segment]
         if place.field:
-            reached = [f for f in found(item, paths.steps(place.field)) if _item_of(f).pieces]
+            reached = [f for f in found(item, place.field) if _item_of(f).pieces]
             if not reached:
                 return item, None
             item = _item_of(reached[max(place.repetition, 0)])
@@ -130,7 +116,7 @@ class Tree:
 
     def first(self, path: str) -> str:
         """The first piece of the first element that a path from the root leads to."""
-        for reached in found(self.root, paths.steps(paths.number(path))):
+        for reached in found(self.root, paths.number(path)):
             if pieces := _item_of(reached).pieces:
                 return pieces[0].text
         return ""
@@ -140,49 +126,21 @@ def _item_of(reached: Found) -> Item:
     return cast(Item, reached[0])  # a tree is made of nothing else
 
 
-def _value(reached: Found) -> str:
+def _value(item: Node, attribute: str) -> str:
     """The canonical text of an element: its pieces as parts."""
     texts = [
         "&".join(map(escape, piece.parts)) if piece.parts else escape(piece.text)
-        for piece in _item_of(reached).pieces
+        for piece in cast(Item, item).pieces
     ]
     while texts and not texts[-1]:
         texts.pop()
     return "^".join(texts)
 
 
-class _Fields(list[str]):
-    """The fields of an element, worked out when first asked for."""
-
-    def __init__(self, item: Item) -> None:
-        super().__init__()
-        self._item = item
-        self._known: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return 1 << 30
-
-    def __getitem__(self, number: Any) -> Any:
-        known = self._known.get(number)
-        if known is None:
-            known = ""
-            if number >= paths.FIRST:
-                values = (_value(f) for f in found(self._item, paths.steps(number)))
-                known = "~".join(text for text in values if text)
-            self._known[number] = known
-        return known
-
-
-class Grown(Branch):
+class Grown(Element):
     """An element that rules read."""
 
-    __slots__ = ("item",)
-    item: Item
+    __slots__ = ()
 
-    def __init__(self, item: Item) -> None:
-        super().__init__(item.name, "", item.index, lambda _name, _text: _Fields(item))
-        self.item = item
-
-    def below(self, number: int) -> list[Branch]:
-        """The elements that a path leads to."""
-        return [Grown(_item_of(f)) for f in found(self.item, paths.steps(number))]
+    def __init__(self, item: Node) -> None:
+        super().__init__(item, _value)

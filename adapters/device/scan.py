@@ -13,7 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node
 from adapters.tree import Piece, Tree
 from healthhub.adapter_api import BadMessage
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.dicom import part10
 from adapters.dicom.tree import MOST_TEXT, MOST_VALUES, Tree, as_code, join_moments
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node
 from healthhub.adapter_api import BadMessage
 
 MOST_DEPTH = part10.MOST_DEPTH * 3

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from adapters.dicom import json_model, part10, picture, tree
 from adapters.dicom.part10 import File
 from adapters.dicom.tree import Tree
-from adapters.hl7v3.element import found, value
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node
+from adapters.hl7v3.values import value
+from adapters.hl7v3.ways import found
 from healthhub.adapter_api import BadMessage, paths
 from healthhub.adapter_api.record import Place, Span
 
@@ -30,7 +31,7 @@ class Picture(Node):
     __slots__ = ("_made", "_make")
 
     def __init__(self, parent: Node, index: int, make: Callable[[], bytes]) -> None:
-        super().__init__(RENDERED, parent, parent.start, index, parent.named)
+        super().__init__(RENDERED, parent, parent.start, index, parent.whole)
         self._make = make
         self._made: str | None = None
 
@@ -61,7 +62,7 @@ class Found:
         node = self.tree.nodes[place.segment]
         if place.field < paths.FIRST:
             return node
-        reached = [n for n, _ in found(node, paths.steps(place.field)) if value(n, "")]
+        reached = [n for n, _ in found(node, place.field) if value(n, "")]
         return reached[min(max(place.repetition, 0), len(reached) - 1)] if reached else node
 
 
@@ -86,7 +87,7 @@ def _hang_picture(grown: Tree, raw: bytes, file: File) -> None:
     node = Picture(grown.root, len(grown.nodes), lambda: picture.jpeg(raw, file))
     if file.pixels is not None:
         node.start, node.end = file.pixels.start, file.pixels.end
-    grown.root.children.append(node)
+    grown.root.take(node)
     grown.root.last = node.index
-    grown.named[RENDERED] = [node]
+    grown.whole.named[RENDERED] = [node]
     grown.nodes.append(node)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from adapters.dicom import charset, part10
 from adapters.dicom.charset import Charset
 from adapters.dicom.part10 import Element, File
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node, Whole
 
 _TEXT = frozenset("CS LO LT PN SH ST UC UT".split())
 """Value representations that SpecificCharacterSet is about (PS3.5 section 6.2), and CS, in which
@@ -36,7 +36,7 @@ class Tree:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.named: dict[str, list[Node]] = {}
+        self.whole = Whole()
         self.root = self.add("DICOM", None, (0, 0))
         self.amiss: list[tuple[str, str]] = []
 
@@ -44,13 +44,13 @@ class Tree:
         self, name: str, parent: Node | None, span: tuple[int, int], text: str = ""
     ) -> Node:
         """A node after all others; its parents then reach to it."""
-        node = Node(name, parent, span[0], len(self.nodes), self.named)
+        node = Node(name, parent, span[0], len(self.nodes), self.whole)
         node.end = span[1]
         if text:
-            node.texts.append((span[0], text))
-        self.named.setdefault(name, []).append(node)
+            node.say(span[0], text)
+        self.whole.named.setdefault(name, []).append(node)
         if parent is not None:
-            parent.children.append(node)
+            parent.take(node)
         self.nodes.append(node)
         above = parent
         while above is not None:

@@ -11,9 +11,9 @@ from adapters.ecg import recording
 from adapters.ecg.recording import NOTHING, Lead, Measurement, Recording, plain, too_much
 from adapters.hl7v3.document import Document
 from adapters.hl7v3.document import read as document
-from adapters.hl7v3.element import found
 from adapters.hl7v3.locate import span
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node
+from adapters.hl7v3.ways import found
 from adapters.tree import Piece, Tree
 from healthhub.adapter_api import BadMessage, paths
 
@@ -181,7 +181,7 @@ class _Reader:
         )
 
     def _all(self, node: Node, path: str) -> list[Node]:
-        return [inner for inner, _ in found(node, paths.steps(paths.number(path)))]
+        return [inner for inner, _ in found(node, paths.number(path))]
 
     def _first(self, node: Node, *ways: str) -> Piece:
         """The first value that one of the paths leads to."""
@@ -191,7 +191,7 @@ class _Reader:
 
     def _each(self, node: Node, ways: tuple[str, ...]) -> Iterator[Piece]:
         for path in ways:
-            for inner, attribute in found(node, paths.steps(paths.number(path))):
+            for inner, attribute in found(node, paths.number(path)):
                 text = inner.attributes.get(attribute, "") if attribute else inner.text
                 if text.strip():
                     yield Piece(text.strip(), *self._span(inner, attribute))

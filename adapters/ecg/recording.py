@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node
 from adapters.tree import Piece, Tree
 from healthhub.adapter_api import BadMessage
 

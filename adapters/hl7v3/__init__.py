@@ -37,7 +37,7 @@ class Hl7v3:
 
     def envelope(self, raw: bytes, feed: Feed) -> Envelope:
         """See adapters.hl7v3.envelope."""
-        return envelope.envelope(document.read(raw, feed.charset), feed)
+        return envelope.envelope(document.read(raw, feed.charset, envelope.WANTED), feed)
 
     def read(self, raw: bytes, feed: Feed) -> Record:
         """The innermost document's root; see adapters.hl7v3.document and element."""

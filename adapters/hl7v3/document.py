@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 
 from adapters.hl7v3.layers import Base64, Blanked, Layer, Recoded, Written
-from adapters.hl7v3.parse import Node, parse, renumbered
+from adapters.hl7v3.node import Node, numbered
+from adapters.hl7v3.parse import parse
 from healthhub.adapter_api import BadMessage
 
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]+)["'][^>]*\?>""")
@@ -21,6 +22,8 @@ _CHINESE_UTF8 = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
 _NO_CHARSETS = frozenset("idna punycode undefined unicode_escape raw_unicode_escape".split())
 """Codecs of Python that are no charset: some fail in other ways, one takes hours for a megabyte."""
 CHINESE = ("gb2312", "gbk", "gb18030", "hz", "cp936")
+EVERYTHING: frozenset[str] = frozenset()
+"""What to make of a document, unless told otherwise."""
 WRAPPERS = 4
 """Wrappings inside one another at most: a SOAP envelope, a message, a document."""
 
@@ -51,23 +54,23 @@ class Document:
         return start, max(start, end)
 
 
-def read(raw: bytes, charset: str) -> Document:
-    """The document in the bytes; raises BadMessage."""
+def read(raw: bytes, charset: str, only: frozenset[str] = EVERYTHING) -> Document:
+    """The document in the bytes, or only some of its elements (see parse); raises BadMessage."""
     if not raw.strip():
         raise BadMessage("the message is empty; send an XML document", place="byte 1")
-    document = _plain(raw, charset)
+    document = _plain(raw, charset, only)
     action = mislabelled = ""
     for _ in range(WRAPPERS):
         root = document.root
         mislabelled = mislabelled or document.mislabelled
         if root.name == "Envelope":
-            action, document = _from_envelope(document)
+            action, document = _from_envelope(document, only)
         elif root.name.startswith("RCMR_IN000002"):
-            inner = _from_base64(document)
+            inner = _from_base64(document, only)
             if inner is None:
                 break
             document = inner
-        elif (inner := _from_body(document)) is not None:
+        elif (inner := _from_body(document, only)) is not None:
             document = inner
         else:
             break
@@ -82,18 +85,21 @@ def read(raw: bytes, charset: str) -> Document:
     )
 
 
-def _plain(raw: bytes, charset: str, *, layers: tuple[Layer, ...] = ()) -> Document:
+def _plain(
+    raw: bytes, charset: str, only: frozenset[str], layers: tuple[Layer, ...] = ()
+) -> Document:
     """XML that is not wrapped: in UTF-8, or made so; parsed strictly, then after a repair."""
     data, recoded, mislabelled = _utf8(raw, charset)
     found = (*layers, *recoded)
     try:
-        return Document(parse(data), data, layers=found, original=raw, mislabelled=mislabelled)
+        nodes = parse(data, only)
+        return Document(nodes, data, layers=found, original=raw, mislabelled=mislabelled)
     except BadMessage:
         mended, positions = _mended(data)
         if not positions:
             raise
         return Document(
-            parse(mended),
+            parse(mended, only),
             mended,
             layers=(*found, Blanked(positions)),
             repaired=True,
@@ -169,7 +175,7 @@ def _mended(data: bytes) -> tuple[bytes, list[int]]:
     return b"".join((*pieces, data[last:])), positions
 
 
-def _from_envelope(outer: Document) -> tuple[str, Document]:
+def _from_envelope(outer: Document, only: frozenset[str]) -> tuple[str, Document]:
     """The action and the message of a SOAP envelope's one operation."""
     body = outer.root.child("Body")
     operation = body.children[0] if body is not None and body.children else None
@@ -204,10 +210,10 @@ def _from_envelope(outer: Document) -> tuple[str, Document]:
         skip = len(head[0].encode("utf-8"))
         layer = _written(outer.data, message, lead + skip)
         lead += skip
-    return action, _plain(inner[lead:], "utf-8", layers=(*outer.layers, layer))
+    return action, _plain(inner[lead:], "utf-8", only, (*outer.layers, layer))
 
 
-def _from_body(outer: Document) -> Document | None:
+def _from_body(outer: Document, only: frozenset[str]) -> Document | None:
     """The message that a vendor's frame of header and body carries as text; None if it is none."""
     body = outer.root.child("body")
     if body is None or body.children or outer.root.child("header") is None:
@@ -219,14 +225,14 @@ def _from_body(outer: Document) -> Document | None:
     lead = len(inner) - len(inner.lstrip())
     head = _DECLARATION.match(text.lstrip())
     lead += len(head[0].encode("utf-8")) if head else 0
-    return _plain(
-        inner[lead:], "utf-8", layers=(*outer.layers, _written(outer.data, body, lead))
-    )
+    layers = (*outer.layers, _written(outer.data, body, lead))
+    return _plain(inner[lead:], "utf-8", only, layers)
 
 
 def _inside(outer: Document, root: Node) -> Document:
     """An element of a document as a document of its own, in the same bytes."""
-    nodes = renumbered(root)
+    root.parent = None
+    nodes = numbered(root)
     end = outer.data.find(b">", root.end) + 1
     return Document(
         nodes,
@@ -252,7 +258,7 @@ def _written(data: bytes, node: Node, lead: int) -> Written:
     return Written(tuple(pieces), finish if finish >= 0 else node.end)
 
 
-def _from_base64(outer: Document) -> Document | None:
+def _from_base64(outer: Document, only: frozenset[str]) -> Document | None:
     """The document that a register message carries as base64; None if it carries none so."""
     for node in outer.nodes:
         if node.children or len(node.texts) == 0:
@@ -265,7 +271,6 @@ def _from_base64(outer: Document) -> Document | None:
         except (binascii.Error, ValueError):
             continue
         if inner.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-            signs = [at for at, sign in enumerate(text) if not sign.isspace()]
-            layers = (*outer.layers, _written(outer.data, node, 0), Base64(signs))
-            return _plain(inner, "utf-8", layers=layers)
+            layers = (*outer.layers, _written(outer.data, node, 0), Base64(text))
+            return _plain(inner, "utf-8", only, layers)
     return None

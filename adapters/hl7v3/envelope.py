@@ -6,8 +6,9 @@ import re
 from zoneinfo import ZoneInfo
 
 from adapters.hl7v3.document import Document
-from adapters.hl7v3.element import found, plain
-from adapters.hl7v3.parse import Node
+from adapters.hl7v3.node import Node
+from adapters.hl7v3.values import plain
+from adapters.hl7v3.ways import found
 from healthhub.adapter_api import BadMessage, Feed, paths
 from healthhub.clock import parse_hl7
 from healthhub.model.message import Envelope
@@ -32,6 +33,9 @@ _OWN_NUMBERS = frozenset(
 _INTERACTION = re.compile(r"[A-Z]{4}_(?:IN|MT|HD)\w+")
 QUESTIONS = ("PRPA_IN201305UV02",)
 """Interactions that ask and state nothing."""
+_NUMBERED = frozenset(("id", "item", "setId"))
+WANTED = _NUMBERED | _OWN_NUMBERS | frozenset((*_OWN_PATIENT, "msgTime"))
+"""Elements that an envelope asks for wherever they stand."""
 MOST = 64
 
 
@@ -71,12 +75,13 @@ def envelope(document: Document, feed: Feed) -> Envelope:
     zone = ZoneInfo(feed.zone)
     at = time_of(document)
     control = _first(document, "id/@extension", "id/item/@extension", "messageId", "msgId")
+    identifiers = _identifiers(document)
     return Envelope(
         kind=kind(document),
         control=control[:200],
-        patient=_patient(document)[:200],
+        patient=_patient(document, identifiers)[:200],
         at=parse_hl7(at, zone) if at else None,
-        numbers=tuple(dict.fromkeys(_numbers(document)))[:MOST],
+        numbers=tuple(dict.fromkeys(_numbers(document, identifiers)))[:MOST],
     )
 
 
@@ -94,7 +99,7 @@ def processing(document: Document) -> str:
 
 def _first(document: Document, *texts: str) -> str:
     for text in texts:
-        for place in found(document.root, paths.steps(paths.number(text))):
+        for place in found(document.root, paths.number(text)):
             value = plain(*place)
             if value:
                 return value
@@ -104,15 +109,16 @@ def _first(document: Document, *texts: str) -> str:
 def _identifiers(document: Document) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for node in document.nodes:
-        have = node.attributes
-        if node.name in ("id", "item", "setId") and have.get("extension", "").strip():
-            pairs.append((have.get("root", "").strip(), have["extension"].strip()))
+        if node.name in _NUMBERED:
+            have = node.attributes
+            if extension := have.get("extension", "").strip():
+                pairs.append((have.get("root", "").strip(), extension))
     return pairs
 
 
-def _patient(document: Document) -> str:
+def _patient(document: Document, identifiers: list[tuple[str, str]]) -> str:
     numbers: dict[str, str] = {}
-    for root, extension in _identifiers(document):
+    for root, extension in identifiers:
         numbers.setdefault(root, extension)
     for root in _PATIENTS:
         if numbers.get(root, "-") != "-":
@@ -126,7 +132,7 @@ def _patient(document: Document) -> str:
     return ""
 
 
-def _numbers(document: Document) -> list[str]:
-    found_numbers = [n for root, n in _identifiers(document) if root.startswith(_NATION)]
+def _numbers(document: Document, identifiers: list[tuple[str, str]]) -> list[str]:
+    found_numbers = [n for root, n in identifiers if root.startswith(_NATION)]
     found_numbers += [n.text.strip() for n in document.nodes if n.name in _OWN_NUMBERS]
     return [n for n in found_numbers if n and n != "-" and len(n) <= 64]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 
@@ -71,11 +72,16 @@ class Written:
         return outer + at - inner
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Base64:
-    """The inner bytes are the outer text decoded; ``signs`` are the positions of its letters."""
+    """The inner bytes are the outer text decoded."""
 
-    signs: Sequence[int]
+    text: str
+
+    @cached_property
+    def signs(self) -> Sequence[int]:
+        """The positions of its letters."""
+        return [at for at, sign in enumerate(self.text) if not sign.isspace()]
 
     def outer(self, at: int, *, end: bool) -> int:
         """See Layer: the four letters that carry the byte."""

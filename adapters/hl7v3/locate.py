@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from adapters.hl7v3.document import Document, read
-from adapters.hl7v3.element import Found, found, parts, value
-from adapters.hl7v3.parse import Node
-from healthhub.adapter_api import Feed, paths
+from adapters.hl7v3.node import Node
+from adapters.hl7v3.values import parts, value
+from adapters.hl7v3.ways import Found, found
+from healthhub.adapter_api import Feed
 from healthhub.adapter_api.record import Place, Span
 
 _ATTRIBUTE = re.compile(rb"""\s([^\s=<>"'/]+)\s*=\s*("[^"]*"|'[^']*')""")
@@ -50,7 +51,7 @@ def _target(node: Node, place: Place) -> Found:
     """The element and attribute of a place; the element itself if it has no such part."""
     if not place.field:
         return node, ""
-    reached = [f for f in found(node, paths.steps(place.field)) if value(*f)]
+    reached = [f for f in found(node, place.field) if value(*f)]
     if not reached:
         return node, ""
     target, attribute = reached[max(place.repetition, 0)]
@@ -107,5 +108,5 @@ def valued(document: Document) -> Iterator[str]:
         if node.text.strip():
             yield path
         for name, text in node.attributes.items():
-            if text.strip() and name not in STRUCTURE:
+            if text.strip() and name not in STRUCTURE and not name.startswith("xmlns"):
                 yield f"{path}/@{name}"

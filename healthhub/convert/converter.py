@@ -120,17 +120,8 @@ class Converter:
         if record.asks:
             return Converted((), (), (_QUESTION,))
         run = self._run(message_id, record, received)
-        drafts: list[Draft] = []
-        for draft in run.drafts:
-            try:
-                self._check(draft, run.drafts)
-            except Unprocessable as error:
-                place = run.place(draft) if isinstance(run, Taking) else ""
-                run.findings.append(_invalid(draft, error, place))
-            else:
-                drafts.append(draft)
-                if isinstance(run, Taking):
-                    run.judge(draft)
+        good = {id(d): self._is_good(d, run) for d in {id(d): d for d in run.drafts}.values()}
+        drafts = [draft for draft in run.drafts if good[id(draft)]]
         sightings = described(run.sightings.values(), drafts) if run.sightings else ()
         return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings), sightings)
 
@@ -149,6 +140,18 @@ class Converter:
 
     def _read(self, raw: bytes) -> Record:
         return bind(self._adapter.read(raw, self._source), self._columns)
+
+    def _is_good(self, draft: Draft, run: Run | Taking) -> bool:
+        """Whether a draft is R4; if not, a finding tells. One said twice is judged once."""
+        try:
+            self._check(draft, run.drafts)
+        except Unprocessable as error:
+            place = run.place(draft) if isinstance(run, Taking) else ""
+            run.findings.append(_invalid(draft, error, place))
+            return False
+        if isinstance(run, Taking):
+            run.judge(draft)
+        return True
 
     def _check(self, draft: Draft, drafts: Sequence[Draft]) -> None:
         try:

@@ -11,6 +11,7 @@ form; and so is every short text whose element is not known to be free.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -54,8 +55,13 @@ BOUND = frozenset(
 )
 """Elements within which a code may be of a required binding; a test compares them with the
 definitions of R4."""
-_LONG = frozenset(("date4", "date7", "date10", *(f"time{length}" for length in range(20, 33))))
-"""Forms that say enough for any element."""
+_BASE64 = "base64"
+_LONG = frozenset(
+    (_BASE64, "date4", "date7", "date10", *(f"time{length}" for length in range(20, 33)))
+)
+"""Forms that say enough for any element that has them."""
+_MOST_DATA = 2**20
+"""Characters of a text as long as R4 lets a string be (SampledData.data is one)."""
 _FORM = re.compile(
     r"(?P<date>\d{4}(?:-\d\d(?:-\d\d)?)?)"
     r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))"
@@ -94,7 +100,7 @@ def _object(node: dict[str, Any], tokens: list[Any], *, free: bool) -> None:
         inner = free and name not in BOUND
         kind = type(value)
         if kind is str:
-            form = text_form(value)
+            form = _data_form(value) if name == "data" else text_form(value)
             keep = form in _LONG or (inner and name in FREE)
             tokens.append(form if keep else f"={value}")
         elif kind is dict:
@@ -126,6 +132,17 @@ def _list(items: list[Any], tokens: list[Any], *, free: bool, name: str) -> None
             seen.add(form)
             tokens.append(form)
     tokens.append("]")
+
+
+def _data_form(text: str) -> str:
+    """The form of ``data``: of a document's bytes, all that counts is that they are in base64."""
+    if LONG < len(text) < _MOST_DATA:
+        try:
+            a2b_base64(text, strict_mode=True)
+        except ValueError:
+            return text_form(text)
+        return _BASE64
+    return text_form(text)
 
 
 def text_form(text: str) -> str:

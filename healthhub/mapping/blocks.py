@@ -39,7 +39,7 @@ class Blocks:
         )
         memo = level == 0 and not self.generator.traced
         if memo:
-            body.remember(function)
+            body.remember(function, rooted=self.generator.rooted.block(block))
             body.line(f"node.memo[{function!r}] = None")
         values = Values(self.generator, body)
         keys: list[str] = []
@@ -85,6 +85,7 @@ class Blocks:
         body = Body(f"{function}(run, node{value})", Shape(level, need=need))
         values = Values(self.generator, body)
         self._opening(block, level, need, value, values)
+        body.settle()
         self.generator.order(block.rules)
         objects = Objects(self.generator, values)
         body.line(f"b = {{'resourceType': {block.type!r}, 'id': i[1]}}")
@@ -120,6 +121,7 @@ class Blocks:
                 body.line(f"if not {values.condition(block.when)}: return")
             except MappingError as error:
                 raise located(error, block.where, f"when of {block.name}") from None
+            body.settle()
         body.line(f"i = {self.ident(block, level)}(run, node{value})")
         with body.deeper("if i is None:"):
             if not block.optional:

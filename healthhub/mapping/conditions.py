@@ -42,7 +42,8 @@ class Conditions:
                 found = self.values.one(value)
                 if all(isinstance(other, Constant) for other in others):
                     words = tuple(self._as_text(other) for other in others)
-                    test = f"plain({found}) in {words!r}"
+                    known = ", ".join(map(repr, words))
+                    test = f"plain({found}) in {{{known}}}"
                 else:
                     words_code = ", ".join(
                         f"plain({self.values.one(other)})" for other in others

@@ -17,6 +17,7 @@ from healthhub.mapping.functions import FUNCTIONS, Need
 from healthhub.mapping.objects import Objects
 from healthhub.mapping.paths import first_path
 from healthhub.mapping.place import located
+from healthhub.mapping.rooted import Rooted
 from healthhub.mapping.tree import around, find
 from healthhub.mapping.values import WORDS, Values
 from healthhub.mapping.writing import Body, Shape
@@ -55,6 +56,7 @@ class Generator:
         self.definition = definition
         self.traced = traced
         self.reading = Reading(definition)
+        self.rooted = Rooted(definition)
         self.functions: dict[str, str] = {}
         self.scope: dict[str, Any] = {
             "find": find,
@@ -130,7 +132,7 @@ class Generator:
         """A function of a node that gives a value, worked out once for each node."""
         body = Body(f"{function}(run, node)", Shape(need=self.named_need(named)))
         if not self.traced:
-            body.remember(function)
+            body.remember(function, rooted=self.rooted.value(named.value))
         try:
             found = Values(self, body).one(named.value)
         except MappingError as error:

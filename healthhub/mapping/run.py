@@ -63,6 +63,7 @@ class Run:
         self.sightings: dict[tuple[str, str], Sighting] = {}
         self.drafts: list[Draft] = []
         self.merges: list[Merge] = []
+        self._made: dict[UUID, Draft] = {}
         self.seen: set[tuple[str, str]] = set()
         self.origin = f"urn:healthhub:source:{context.source}#{message}"
         self._idents: dict[tuple[str, ...], Ident] = {}
@@ -122,7 +123,12 @@ class Run:
         gone: tuple[str, ...] = ()
         if erased:
             gone = tuple(dict.fromkeys(name for name in erased if not _said(body, name)))
-        self.drafts.append(Draft(kind, ident[0], patient, stamp, body, gone))
+        draft = Draft(kind, ident[0], patient, stamp, body, gone)
+        said = self._made.get(ident[0])
+        if said == draft:  # documents say the same in several places
+            draft = said
+        self._made[ident[0]] = draft
+        self.drafts.append(draft)
 
     def remark(self, code: str, node: Any, need: Need, detail: str, value: str = "") -> None:
         """Add a finding, once."""

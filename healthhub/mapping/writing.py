@@ -6,6 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from healthhub.mapping.tree import TOP
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -33,8 +35,10 @@ class Body:
         self._lines: list[str] = []
         self._first: list[str] = []
         self._depth = 1
+        self._settled = 0
         self._count = 0
         self._segments: list[str] = []
+        self._found: list[str] = []
         self._parts = False
         self.mark = ""
 
@@ -42,8 +46,10 @@ class Body:
         """Add a line at the present depth."""
         self._lines.append("    " * self._depth + text)
 
-    def remember(self, function: str) -> None:
-        """What was worked out for the node already is given at once, before anything is read."""
+    def remember(self, function: str, *, rooted: bool) -> None:
+        """What was worked out for the node already is given at once, before anything is read;
+        what hangs on no node, for the message."""
+        self._first += ["    node = run.root"] if rooted else []
         self._first += [
             f"    memo = node.memo.get({function!r}, node)",
             "    if memo is not node: return memo",
@@ -72,6 +78,17 @@ class Body:
             self._segments.append(name)
         return f"S_{name}"
 
+    def settle(self) -> None:
+        """What is read from here on is looked for here: often the way ends before."""
+        fresh = [name for name in self._segments if name not in self._found]
+        self._lines[self._settled : self._settled] = map(self._finding, fresh)
+        self._found += fresh
+        self._settled = len(self._lines)
+
+    @staticmethod
+    def _finding(name: str) -> str:
+        return f"    S_{name} = find({'run.root' if name == TOP else 'node'}, {name!r})"
+
     def parts(self) -> str:
         """The variable that holds the parts of the value at hand."""
         self._parts = True
@@ -79,8 +96,8 @@ class Body:
 
     def source(self) -> str:
         """The whole function."""
+        self.settle()
         top = [f"def {self.head}:", *self._first]
-        top += [f"    S_{name} = find(node, {name!r})" for name in self._segments]
         if self._parts:
             top.append(f"    P = cut(v, '{SEPARATORS[self.shape.level]}')")
         return "\n".join([*top, *self._lines]) + "\n"

@@ -103,7 +103,9 @@ def _fold(drafts: Iterable[Draft]) -> dict[Key, list[Draft]]:
     folded: dict[Key, list[Draft]] = {}
     for draft in drafts:
         weighed = _weighed(draft) if draft.patient == SHARED else draft
-        folded.setdefault((draft.type, draft.id), []).append(weighed)
+        found = folded.setdefault((draft.type, draft.id), [])
+        if not found or found[-1] is not weighed:  # one that a message states twice
+            found.append(weighed)
     for found in folded.values():
         if len(found) > 1:
             found.sort(key=lambda draft: (elements.rank(draft.stamp), draft.patient))

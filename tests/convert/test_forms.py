@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from pathlib import Path
@@ -75,6 +76,30 @@ def test_a_form_that_has_passed_is_not_judged_again(monkeypatch: pytest.MonkeyPa
     assert seen == [GOOD]
     forms.check(_changed("status", "amended"))
     assert len(seen) == 2
+
+
+def _document(text: bytes) -> dict[str, Any]:
+    data = base64.b64encode(text * 300).decode()
+    return {"resourceType": "Binary", "contentType": "text/xml", "data": data}
+
+
+def test_of_documents_in_base64_one_is_judged_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    forms = Forms()
+    forms.check(_document(b"<a/>"))
+    seen: list[Any] = []
+    monkeypatch.setattr(validate, "check", seen.append)
+    forms.check(_document(b"<a>text</a>"))
+    assert seen == []
+    forms.check(_document(b"<a/>") | {"contentType": "text/plain"})
+    assert len(seen) == 1
+
+
+def test_what_is_no_base64_is_judged_though_documents_have_passed() -> None:
+    forms = Forms()
+    good = _document(b"<a/>")
+    forms.check(good)
+    with pytest.raises(Unprocessable):
+        forms.check(good | {"data": good["data"][:-1]})
 
 
 @given(

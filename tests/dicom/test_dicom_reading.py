@@ -64,7 +64,7 @@ def test_a_name_is_read_in_the_charset_that_its_file_declares(file: str, name: s
 
 def test_an_item_may_declare_a_charset_of_its_own() -> None:
     tree = objects.find((CHARSETS / "chrSQEncoding.dcm").read_bytes(), "gb18030").tree
-    written = [node.text for node in tree.named["PatientName"]]
+    written = [node.text for node in tree.whole.named["PatientName"]]
     assert "山田太郎" in written
     assert tree.amiss == []
 

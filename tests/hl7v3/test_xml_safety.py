@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adapters.hl7v3 import ADAPTER
 from adapters.hl7v3.document import read
-from adapters.hl7v3.parse import MOST_DEPTH, MOST_ELEMENTS, MOST_TEXT
+from adapters.hl7v3.parse import MOST_ATTRIBUTES, MOST_DEPTH, MOST_ELEMENTS, MOST_TEXT
 from healthhub.adapter_api import BadMessage
 from healthhub.convert.samples import SampleSource
 from healthhub.errors import TooLarge
@@ -29,6 +29,9 @@ BOMB = (
     + "]><ClinicalDocument>&j;</ClinicalDocument>"
 )
 
+WITH_ATTRIBUTES = "<b " + " ".join(f"a{number}=''" for number in range(1000)) + "/>"
+MANY_ATTRIBUTES = WITH_ATTRIBUTES * (MOST_ATTRIBUTES // 1000 + 1)
+
 
 @pytest.mark.parametrize(
     ("raw", "told"),
@@ -40,6 +43,12 @@ BOMB = (
         ("<a>&unknown;</a>", "undefined entity"),
         ("<a>" * (MOST_DEPTH + 1), "deep"),
         ("<a>" + "<b/>" * MOST_ELEMENTS + "</a>", "more than"),
+        ("<ClinicalDocument>" + "<a>" * MOST_DEPTH, "deep"),
+        (
+            "<ClinicalDocument><a>" + "<b/>" * MOST_ELEMENTS + "</a></ClinicalDocument>",
+            "more than",
+        ),
+        (f"<ClinicalDocument><a>{MANY_ATTRIBUTES}</a></ClinicalDocument>", "more than"),
         ("", "empty"),
         ("MSH|^~\\&|A", "no well-formed XML"),
         ("<a><b></a>", "no well-formed XML"),
