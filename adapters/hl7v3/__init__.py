@@ -37,7 +37,10 @@ class Hl7v3:
 
     def envelope(self, raw: bytes, feed: Feed) -> Envelope:
         """See adapters.hl7v3.envelope."""
-        return envelope.envelope(document.read(raw, feed.charset, envelope.WANTED), feed)
+        sketch = document.read(raw, feed.charset, envelope.WANTED)
+        said = envelope.envelope(sketch, feed)
+        sketch.root.whole.dissolve()
+        return said
 
     def read(self, raw: bytes, feed: Feed) -> Record:
         """The innermost document's root; see adapters.hl7v3.document and element."""
@@ -57,6 +60,7 @@ class Hl7v3:
             valued=lambda: locate.valued(found),
             original=found.original,
             mended=tuple(mended),
+            release=found.root.whole.dissolve,
         )
 
     def locate(self, raw: bytes, feed: Feed, place: Place) -> Span:

@@ -61,19 +61,18 @@ def read(raw: bytes, charset: str, only: frozenset[str] = EVERYTHING) -> Documen
     document = _plain(raw, charset, only)
     action = mislabelled = ""
     for _ in range(WRAPPERS):
-        root = document.root
+        outer, root = document, document.root
         mislabelled = mislabelled or document.mislabelled
         if root.name == "Envelope":
-            action, document = _from_envelope(document, only)
-        elif root.name.startswith("RCMR_IN000002"):
-            inner = _from_base64(document, only)
+            action, document = _from_envelope(outer, only)
+        else:
+            carries = root.name.startswith("RCMR_IN000002")
+            inner = (_from_base64 if carries else _from_body)(outer, only)
             if inner is None:
                 break
             document = inner
-        elif (inner := _from_body(document, only)) is not None:
-            document = inner
-        else:
-            break
+        if document.data is not outer.data:
+            root.whole.dissolve()
     return Document(
         document.nodes,
         document.data,

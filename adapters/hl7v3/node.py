@@ -83,6 +83,13 @@ class Whole:
         self._leads: dict[int, bool] = {}
         self._said: set[str] | None = None
 
+    def dissolve(self) -> None:
+        """Part the elements from those around them: nobody reads the tree any more."""
+        for nodes in self.named.values():
+            for node in nodes:
+                node.parent = None
+        self.named.clear()
+
     def below(self, node: Node, name: str) -> list[Node]:
         """All elements of a name at any depth below an element, in order."""
         found = self.named.get(name)

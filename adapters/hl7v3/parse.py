@@ -153,4 +153,8 @@ def parse(data: bytes, only: frozenset[str] = frozenset()) -> list[Node]:
             condition="102",
             place=f"byte {builder.parser.ErrorByteIndex + 1}",
         ) from None
+    finally:
+        builder.parser = (
+            None  # they know each other, and what was read would wait for the collector
+        )
     return builder.nodes

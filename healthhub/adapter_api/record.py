@@ -119,7 +119,8 @@ class Record:
     no rule says another; ``mended`` what the adapter had to mend: code and sentence;
     ``original`` the document's own bytes, where a resource is to keep them; ``valued`` the
     places of a tree that hold something, without numbers; ``asks``: it states nothing, it is a
-    question; ``given``: the resources that it holds as FHIR, to be taken as they are.
+    question; ``given``: the resources that it holds as FHIR, to be taken as they are; ``release``
+    lets go of a tree whose elements know one another, once nobody reads it any more.
     """
 
     kind: str
@@ -133,3 +134,4 @@ class Record:
     valued: Callable[[], Iterable[str]] | None = None
     asks: bool = False
     given: tuple[Given, ...] = ()
+    release: Callable[[], None] | None = None

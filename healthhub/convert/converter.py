@@ -123,7 +123,10 @@ class Converter:
         good = {id(d): self._is_good(d, run) for d in {id(d): d for d in run.drafts}.values()}
         drafts = [draft for draft in run.drafts if good[id(draft)]]
         sightings = described(run.sightings.values(), drafts) if run.sightings else ()
-        return Converted(tuple(drafts), tuple(run.merges), tuple(run.findings), sightings)
+        converted = Converted(tuple(drafts), tuple(run.merges), tuple(run.findings), sightings)
+        if isinstance(run, Run):
+            run.release()
+        return converted
 
     def _run(self, message_id: int, record: Record, received: datetime) -> Run | Taking:
         """A message through the rules, or, where it is FHIR itself, as it came."""

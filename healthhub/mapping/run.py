@@ -16,7 +16,7 @@ from healthhub.clock import now
 from healthhub.mapping.expressions import Path
 from healthhub.mapping.functions.registry import Need
 from healthhub.mapping.functions.times import Moment, parse
-from healthhub.mapping.tree import INDEX, TOP, Node, find
+from healthhub.mapping.tree import INDEX, TOP, Node, dissolve, find
 from healthhub.model import ids
 from healthhub.model.code_maps import Sighting
 from healthhub.model.finding import Finding, Severity
@@ -76,6 +76,14 @@ class Run:
     def original(self) -> str | None:
         """The document as it was written, in base64; None where the message is no document."""
         return b64encode(self.record.original).decode("ascii") or None
+
+    def release(self) -> None:
+        """Nothing more is asked of this run but what it has made."""
+        dissolve(self.root)
+        self._index.clear()
+        self._nodes.clear()
+        if self.record.release is not None:
+            self.record.release()
 
     def ident(self, kind: str, *key: str) -> Ident:
         """The derived id of a business key."""

@@ -56,6 +56,21 @@ class Node:
             yield from child.below(group)
 
 
+def dissolve(root: Node) -> None:
+    """Part the nodes of a tree from one another. They know their parents and their peers, so the
+    memory of each message would else wait for the collector of circles, which is slow."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.children
+        for held in node.memo.values():
+            if type(held) is list:
+                waiting += [each for each in held if type(each) is Node]
+        node.parent = node.peers = None
+        node.memo.clear()
+        node.children = []
+
+
 def find(node: Node | None, name: str) -> Sequence[Segment]:
     """The segments called ``name`` nearest to ``node``: its own, else those around it. A member
     of the node's own group is its own or nobody's: an order's note is not each result's. (A

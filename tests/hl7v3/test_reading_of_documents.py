@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import count
 
 import pytest
@@ -10,6 +11,7 @@ from documents import ICD, coded, document, observation, section
 from filled import FILLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_xml_safety import WRAPPED
 
 from adapters.hl7v3 import ADAPTER, envelope
 from adapters.hl7v3.document import read
@@ -121,3 +123,17 @@ def test_what_a_document_says_in_several_places_is_one_statement() -> None:
     assert [d.body for d in conditions[0]] == [
         d.body for d in {id(d): d for d in conditions[1]}.values()
     ]
+
+
+@pytest.mark.parametrize("way", ["bare", "escaped in SOAP", "base64 in a message"])
+def test_a_document_that_was_read_leaves_nothing_for_the_collector_of_circles(way: str) -> None:
+    raw = WRAPPED[way](FILLED["c0007-laboratory"]())
+    convert(raw)
+    gc.collect()
+    gc.disable()
+    try:
+        convert(raw)
+        ADAPTER.envelope(raw, FEED)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
