@@ -133,7 +133,7 @@ class Run:
             gone = tuple(dict.fromkeys(name for name in erased if not _said(body, name)))
         draft = Draft(kind, ident[0], patient, stamp, body, gone)
         said = self._made.get(ident[0])
-        if said == draft:  # documents say the same in several places
+        if said is not None and said == draft:  # documents say the same in several places
             draft = said
         self._made[ident[0]] = draft
         self.drafts.append(draft)

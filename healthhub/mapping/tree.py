@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from healthhub.adapter_api.record import Branch, Segment
 from healthhub.mapping.definition import Group, applies
@@ -64,8 +64,8 @@ def dissolve(root: Node) -> None:
         node = waiting.pop()
         waiting += node.children
         for held in node.memo.values():
-            if type(held) is list:
-                waiting += [each for each in held if type(each) is Node]
+            if isinstance(held, list):
+                waiting += [each for each in cast(list[Any], held) if isinstance(each, Node)]
         node.parent = node.peers = None
         node.memo.clear()
         node.children = []
