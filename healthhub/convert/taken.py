@@ -96,7 +96,7 @@ class Taking:
         return taken is not None and REFERRER in taken.owner
 
     def _take(self, given: Given, addresses: Addresses) -> None:
-        kind = given.resource.get("resourceType")
+        kind = str(given.resource.get("resourceType"))
         if kind in _ENVELOPES:
             return
         try:
@@ -105,7 +105,7 @@ class Taking:
             detail = f"{error.expression}: {error.message}; let its sender correct it"
             self._find("error", "invalid", given, detail)
             return
-        taken = self.take.get(str(kind))
+        taken = self.take.get(kind)
         if taken is None:
             detail = f"{kind} is not among the types that the mapping takes (take); left out"
             self._find("warning", "not-applied", given, detail)

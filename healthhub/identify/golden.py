@@ -3,7 +3,7 @@
 A golden Patient is stored when a person has two or more source patients. It links to each of
 them (``Patient.link``, seealso) and carries the best demographics. Best: the members are ranked
 by (1) a birth date that the resident number confirms, (2) a name that is no place-holder, (3) the
-latest change; each element is that of the first member that has it. Identifiers, phones and
+latest statement; each element is that of the first member that has it. Identifiers, phones and
 addresses are those of all, in that order, without repeats.
 """
 
@@ -20,7 +20,7 @@ from healthhub.identify.evidence import Evidence
 from healthhub.identify.identity import parse_resident_id
 from healthhub.identify.neighbours import Link
 from healthhub.model.resource import Body
-from healthhub.store import direct, query, reads
+from healthhub.store import direct, query, reads, types
 
 Connection = psycopg.Connection[Any]
 
@@ -100,19 +100,29 @@ def rewrite(
     stored = query.fetch(connection, reads.by_ids(sorted(wanted)))
     current: dict[UUID, Body] = {each.id: orjson.loads(each.json) for each in stored}
     current.update({key: body for key, body in bodies.items() if key not in current})
-    updated = {each.id: each.updated.timestamp() for each in stored}
+    stated = _stated(connection, wanted)
 
     def rank(key: UUID) -> tuple[bool, bool, float, UUID]:
         one = evidence[key]
         number = parse_resident_id(one.number) if one.number else None
         confirmed = number is not None and number.birth == one.birth
-        return (not confirmed, not one.names, -updated.get(key, 0.0), key)
+        return (not confirmed, not one.names, -stated.get(key, 0.0), key)
 
     for person, members in sorted(persons.items()):
         ranked = [(key, current[key]) for key in sorted(members, key=rank) if key in current]
         made = compose(person, ranked)
         if _without_meta(current.get(person)) != _without_meta(made):
             direct.update(connection, "Patient", str(person), made)
+
+
+def _stated(connection: Connection, patients: Collection[UUID]) -> dict[UUID, float]:
+    """When each was last spoken of by its source, whichever message came in last."""
+    found = connection.execute(
+        "select id, extract(epoch from event_at)::float8 from resource"
+        " where type = %s and id = any(%s)",
+        (types.NUMBERS["Patient"], sorted(patients)),
+    )
+    return dict(found.fetchall())
 
 
 def _without_meta(body: Body | None) -> Body:

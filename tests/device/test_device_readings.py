@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hut import (
     CARD,
-    LIBRARY,
     PERSON,
     RECEIVED,
     TIME,
@@ -22,18 +21,9 @@ from hut import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healthhub.convert.samples import differences, outcome, samples
 from tests.model.test_hub_profiles import faults
 
 PRINTED = st.characters(exclude_categories=("Cs", "Cc"))
-SAMPLES = [(m, s) for m in ("national/device", "health-hut") for s in samples(LIBRARY, m)]
-
-
-@pytest.mark.parametrize(("mapping", "sample"), SAMPLES, ids=[s.path.stem for _, s in SAMPLES])
-def test_a_sample_yields_its_outcome(mapping: str, sample: Any) -> None:
-    actual = outcome(LIBRARY, mapping, sample)
-    assert list(differences(sample.expected.read_bytes(), actual)) == []
-    assert len(SAMPLES) == 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from typing import Any
 
 import orjson
@@ -20,23 +19,11 @@ from dialects import (
     sample,
     sent,
     state,
-    worked,
 )
 
-from healthhub import keep
 from healthhub.convert.coverage import unread
-from healthhub.convert.samples import Sample, differences, outcome, raws, samples
-from healthhub.keep import Choice
-from healthhub.model import validate
-from healthhub.model.message import State
-from healthhub.model.r4 import invariants
-from healthhub.pipeline import process
+from healthhub.convert.samples import outcome, raws, samples
 
-SAMPLES = [
-    pytest.param(name, one, id=f"{name}/{one.path.name}")
-    for name in NAMES
-    for one in samples(LIBRARY, name)
-]
 LEFT = {
     "cdc-immunisation": {
         "/vaccinationInfo/child/inTime",
@@ -46,22 +33,6 @@ LEFT = {
 }
 """What a dialect leaves alone on purpose; its files say why."""
 READ_BY_CONDITIONS = {"msgTime", "planned", "source", "status"}
-
-
-@pytest.mark.parametrize(("name", "one"), SAMPLES)
-def test_a_sample_yields_its_outcome(name: str, one: Sample) -> None:
-    found = outcome(LIBRARY, name, one)
-    assert list(differences(one.expected.read_bytes(), found)) == []
-
-
-@pytest.mark.parametrize(("name", "one"), SAMPLES)
-def test_what_a_sample_yields_is_sound_r4(name: str, one: Sample) -> None:
-    for raw in raws(LIBRARY, name, one):
-        if not isinstance(raw, bytes):
-            continue
-        for draft in converter(name, one.charset).convert(1, raw, RECEIVED).drafts:
-            validate.check(draft.body)
-            assert [i for i in invariants.check(draft.body) if i.severity == "error"] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -141,29 +112,6 @@ def test_explain_names_the_very_bytes_of_a_cell(name: str) -> None:
                 assert piece.strip().strip('"'), each
                 exact += piece.strip('"') == str(each.value)
     assert exact > 40
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_replay_changes_nothing_and_order_makes_no_difference(
-    database: str, name: str
-) -> None:
-    told = messages(name)
-    with psycopg.connect(database, autocommit=True) as conn:
-        sent(conn, name, told)
-        first = state(conn)
-        counted = keep.counts(conn).by_state
-        assert counted[State.DONE] == len(set(told)) == sum(counted.values())
-        keep.replay(conn, Choice(source="sample"), who="test", reason="again")
-        worked(conn, name)
-        assert state(conn) == first
-        keep.replay(conn, Choice(source="sample"), who="test", reason="in another order")
-        conn.execute("truncate resource, resource_history")
-    with psycopg.connect(database, autocommit=True) as conn:  # it knows no shared row yet
-        waiting = keep.claim(conn, range(256), 1000)
-        random.Random(7).shuffle(waiting)
-        for message in waiting:
-            process(conn, [message], {"sample": converter(name)}, 1)
-        assert state(conn) == first
 
 
 def by_number(bodies: Any, number: str) -> dict[str, Any]:

@@ -11,25 +11,11 @@ from conversion import MAPPINGS, convert, of
 from documents import amount, document, observation, section
 
 from healthhub.convert.coverage import unread
-from healthhub.convert.samples import differences, outcome, samples
+from healthhub.convert.samples import samples
 from healthhub.errors import MappingError
 from healthhub.mapping.library import Library
 
 LIBRARY = Library(MAPPINGS)
-SAMPLES = [
-    (mapping, sample)
-    for mapping in ("national/cda", "national/hl7v3", "hospital-c")
-    for sample in samples(LIBRARY, mapping)
-]
-
-
-@pytest.mark.parametrize(
-    ("mapping", "sample"), SAMPLES, ids=[f"{m}-{s.path.stem}" for m, s in SAMPLES]
-)
-def test_a_sample_yields_its_outcome(mapping: str, sample: object) -> None:
-    [found] = [s for m, s in SAMPLES if m == mapping and s == sample]
-    actual = outcome(LIBRARY, mapping, found)
-    assert list(differences(found.expected.read_bytes(), actual)) == []
 
 
 def test_a_health_examination_document_is_read_by_the_same_rules() -> None:
