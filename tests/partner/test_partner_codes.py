@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from partner import LIBRARY, RECEIVED, Body, bundle, convert, converter, observation, patient
-from test_partner_feed import SETTINGS, partner, post, worked
+from test_partner_feed import FEED, partner
 
 from healthhub import keep
 from healthhub.gaps.desk import Desk
@@ -72,12 +72,12 @@ def test_components_are_told_by_their_place_and_a_text_alone_by_itself() -> None
 def test_a_gap_of_a_partner_is_shown_with_what_its_messages_say(
     database: str, partner: Any
 ) -> None:
-    assert post(partner, bundle(patient(), observation(code={"coding": [OWN]}))).is_success
-    worked(database)
+    assert FEED.post(partner, bundle(patient(), observation(code={"coding": [OWN]}))).is_success
+    FEED.worked(database)
     with psycopg.connect(database, autocommit=True) as conn:
         (gap,) = keep.gaps.of_sources(conn, ["partner"], "tests")
         assert (gap.code, gap.display, gap.open) == ("UA9", "尿酸", 1)
-        desk = Desk(LIBRARY.folder, SETTINGS.sources)
+        desk = Desk(LIBRARY.folder, FEED.settings.sources)
         sheet = desk.sheet(conn, gap.id)
         assert [met.display for _, met in sheet.samples] == ["尿酸"]
         shown = desk.preview(conn, sheet.place, URATE)

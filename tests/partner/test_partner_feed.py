@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -12,75 +11,37 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from partner import LIBRARY, RECEIVED, bundle, deleted, dump, hub_id, observation, patient
-from serving import answering
+from partner import RECEIVED, bundle, deleted, dump, hub_id, observation, patient
+from posted import Posted, state
 
 from healthhub import keep
 from healthhub.city.numbers import check_character
-from healthhub.convert.converter import Converter
 from healthhub.identify import person_of
 from healthhub.keep import Choice
-from healthhub.main import build_app
 from healthhub.model import validate
 from healthhub.model.message import State
-from healthhub.pipeline import process
-from healthhub.receive import polling
-from healthhub.settings import Folder, Settings
-from healthhub.store import query, reads, search, writer
+from healthhub.store import search, writer
 
-TOKEN = "a-token-for-tests"
-SETTINGS = Settings.model_validate(
-    {
-        "institutions": {"h": {"title": "清河集团"}},
-        "sources": {
-            "partner": {
-                "institution": "h",
-                "adapter": "fhir",
-                "mapping": "national/fhir",
-                "token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest(),
-            }
-        },
-    }
-)
+FEED = Posted("partner", "fhir", "national/fhir")
 OLD, NEW, LATER = (f"2026-03-0{day}T08:00:00+08:00" for day in (1, 2, 3))
 
 
 @pytest.fixture
 def partner(database: str) -> Iterator[httpx.Client]:
-    with answering(build_app(SETTINGS, database)) as client:
-        client.headers["Authorization"] = f"Bearer {TOKEN}"
+    with FEED.answering(database) as client:
         yield client
-
-
-def post(client: httpx.Client, body: bytes) -> httpx.Response:
-    return client.post("/feeds/partner/fhir", content=body)
-
-
-def worked(database: str) -> None:
-    converter = Converter("partner", SETTINGS.sources["partner"], LIBRARY)
-    with psycopg.connect(database, autocommit=True) as conn:
-        while batch := keep.claim(conn, range(256), 100):
-            process(conn, batch, {"partner": converter}, 1)
-
-
-def state(conn: psycopg.Connection) -> dict[tuple[str, str], Any]:
-    keys = [key for (key,) in conn.execute("select id from resource").fetchall()]
-    bodies = [json.loads(each.json) for each in query.fetch(conn, reads.by_ids(keys))]
-    for body in bodies:
-        body.pop("meta")
-    return {(body["resourceType"], body["id"]): body for body in bodies}
 
 
 def test_a_bundle_by_http_is_found_by_a_search_and_a_replay_changes_nothing(
     database: str, partner: httpx.Client
 ) -> None:
     raw = bundle(patient(), observation(at=OLD, valueString="阴性"), kind="transaction")
-    told = post(partner, raw).raise_for_status()
+    told = FEED.post(partner, raw).raise_for_status()
     assert told.headers["content-type"] == "application/fhir+json"
     assert told.json()["resourceType"] == "OperationOutcome"
     assert told.json()["issue"][0]["severity"] == "information"
-    post(partner, raw).raise_for_status()
-    worked(database)
+    FEED.post(partner, raw).raise_for_status()
+    FEED.worked(database)
     with psycopg.connect(database, autocommit=True) as conn:
         own = hub_id("Patient", "123", "h")
         asked = [("subject", f"Patient/{own}"), ("code", "http://loinc.org|14749-6")]
@@ -90,7 +51,7 @@ def test_a_bundle_by_http_is_found_by_a_search_and_a_replay_changes_nothing(
         first = state(conn)
         assert keep.counts(conn).by_state[State.DONE] == 1
         keep.replay(conn, Choice(source="partner"), who="test", reason="again")
-        worked(database)
+        FEED.worked(database)
         assert state(conn) == first
 
 
@@ -98,7 +59,7 @@ def test_broken_lines_are_told_and_the_rest_is_kept(
     database: str, partner: httpx.Client
 ) -> None:
     body = dump(patient()) + b'\n{"resourceType": \n' + dump(patient("2"))
-    answer = post(partner, body)
+    answer = FEED.post(partner, body)
     assert answer.status_code == 422
     issues = answer.json()["issue"]
     assert [i["severity"] for i in issues] == ["information", "error", "information"]
@@ -111,8 +72,8 @@ def test_broken_lines_are_told_and_the_rest_is_kept(
 def test_a_bundle_with_one_faulty_resource_waits_whole(
     database: str, partner: httpx.Client
 ) -> None:
-    post(partner, bundle(patient(), observation(status="finished"))).raise_for_status()
-    worked(database)
+    FEED.post(partner, bundle(patient(), observation(status="finished"))).raise_for_status()
+    FEED.worked(database)
     with psycopg.connect(database) as conn:
         assert keep.counts(conn).by_state[State.PARKED] == 1
         assert state(conn) == {}
@@ -129,7 +90,7 @@ VERSIONS = [
 def test_versions_and_a_deletion_end_alike_in_any_order(
     connection: psycopg.Connection, order: tuple[int, ...]
 ) -> None:
-    converter = Converter("partner", SETTINGS.sources["partner"], LIBRARY)
+    converter = FEED.converter
     for number in order:
         converted = converter.convert(number + 1, VERSIONS[number], RECEIVED)
         writer.write(connection, converted.drafts, validate.check)
@@ -148,8 +109,8 @@ def test_a_deletion_that_comes_first_is_found_with_its_patient_later(
     database: str, partner: httpx.Client
 ) -> None:
     for raw in (VERSIONS[2], VERSIONS[0]):
-        post(partner, raw).raise_for_status()
-        worked(database)
+        FEED.post(partner, raw).raise_for_status()
+        FEED.worked(database)
     with psycopg.connect(database) as conn:
         own = hub_id("Patient", "123", "h")
         asked = [("subject", f"Patient/{own}"), ("status", "entered-in-error")]
@@ -162,7 +123,7 @@ def test_a_deletion_that_comes_first_is_found_with_its_patient_later(
 def test_what_was_deleted_comes_back_when_it_is_sent_anew(
     connection: psycopg.Connection,
 ) -> None:
-    converter = Converter("partner", SETTINGS.sources["partner"], LIBRARY)
+    converter = FEED.converter
     gone = deleted("Observation/o1", at=NEW)
     for number, raw in enumerate((gone, bundle(observation(at=LATER))), 1):
         drafts = converter.convert(number, raw, RECEIVED).drafts
@@ -182,25 +143,19 @@ def test_a_partners_patient_is_one_person_with_its_own_replacement_and_by_number
         patient("2", identifier=number),
         patient("3", identifier=number),
     ):
-        post(partner, bundle(one)).raise_for_status()
-    post(
+        FEED.post(partner, bundle(one)).raise_for_status()
+    FEED.post(
         partner, bundle(patient("4", birthDate="1990-05-05", name=[{"text": "安可"}]))
     ).raise_for_status()
-    worked(database)
+    FEED.worked(database)
     with psycopg.connect(database) as conn:
         persons = [person_of(conn, UUID(hub_id("Patient", own, "h"))) for own in "1234"]
     assert persons[0] == persons[1] == persons[2] != persons[3]
 
 
 def test_a_folder_takes_bundles_and_lines(tmp_path: Any, database: str) -> None:
-    source = SETTINGS.sources["partner"].model_copy(
-        update={"folder": Folder(path=tmp_path, settle_seconds=0)}
-    )
-    hub = SETTINGS.model_copy(update={"sources": {"partner": source}})
     (tmp_path / "one.json").write_bytes(json.dumps(json.loads(VERSIONS[0]), indent=1).encode())
     (tmp_path / "many.ndjson").write_bytes(dump(patient("8")) + b"\n" + dump(patient("9")))
-    (duty,) = polling.duties(hub, "partner")
-    for _ in range(2):
-        assert polling.once("partner", duty.turn, database) == ""
+    FEED.looked_into(database, tmp_path)
     with psycopg.connect(database) as conn:
         assert keep.counts(conn).by_state[State.PENDING] == 3
