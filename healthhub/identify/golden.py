@@ -2,9 +2,10 @@
 
 A golden Patient is stored when a person has two or more source patients. It links to each of
 them (``Patient.link``, seealso) and carries the best demographics. Best: the members are ranked
-by (1) a birth date that the resident number confirms, (2) a name that is no place-holder, (3) the
-latest statement; each element is that of the first member that has it. Identifiers, phones and
-addresses are those of all, in that order, without repeats.
+by (1) a birth date that the resident number confirms, (2) a name that is no place-holder, (3) how
+many of the elements they state; each element is that of the first member that has it. Identifiers,
+phones and addresses are those of all, in that order, without repeats. So what is said of a person
+follows from what the sources say now, in whatever order they came to say it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from healthhub.identify.evidence import Evidence
 from healthhub.identify.identity import parse_resident_id
 from healthhub.identify.neighbours import Link
 from healthhub.model.resource import Body
-from healthhub.store import direct, query, reads, types
+from healthhub.store import direct, query, reads
 
 Connection = psycopg.Connection[Any]
 
@@ -100,29 +101,24 @@ def rewrite(
     stored = query.fetch(connection, reads.by_ids(sorted(wanted)))
     current: dict[UUID, Body] = {each.id: orjson.loads(each.json) for each in stored}
     current.update({key: body for key, body in bodies.items() if key not in current})
-    stated = _stated(connection, wanted)
 
-    def rank(key: UUID) -> tuple[bool, bool, float, UUID]:
+    def rank(key: UUID) -> tuple[bool, bool, int, UUID]:
         one = evidence[key]
         number = parse_resident_id(one.number) if one.number else None
         confirmed = number is not None and number.birth == one.birth
-        return (not confirmed, not one.names, -stated.get(key, 0.0), key)
+        return (not confirmed, not one.names, -_fullness(current[key]), key)
 
     for person, members in sorted(persons.items()):
-        ranked = [(key, current[key]) for key in sorted(members, key=rank) if key in current]
+        there = sorted((key for key in members if key in current), key=rank)
+        ranked = [(key, current[key]) for key in there]
         made = compose(person, ranked)
         if _without_meta(current.get(person)) != _without_meta(made):
             direct.update(connection, "Patient", str(person), made)
 
 
-def _stated(connection: Connection, patients: Collection[UUID]) -> dict[UUID, float]:
-    """When each was last spoken of by its source, whichever message came in last."""
-    found = connection.execute(
-        "select id, extract(epoch from event_at)::float8 from resource"
-        " where type = %s and id = any(%s)",
-        (types.NUMBERS["Patient"], sorted(patients)),
-    )
-    return dict(found.fetchall())
+def _fullness(body: Body) -> int:
+    """How many of the elements that a golden Patient takes over are stated."""
+    return sum(bool(body.get(element)) for element in (*_SINGLE, *_UNION))
 
 
 def _without_meta(body: Body | None) -> Body:
