@@ -20,8 +20,10 @@ from healthhub.keep import history, lanes
 from healthhub.keep.history import Arrival
 from healthhub.load import loader
 from healthhub.load.arriving import Item, Mark, Skipped
+from healthhub.load.loader import Loader
 from healthhub.load.portion import Numbered, Outcome, Portion
 from healthhub.model.message import Incoming
+from healthhub.pipeline.converters import spare_the_collector
 from healthhub.settings import Settings
 
 ITEMS = 400
@@ -34,6 +36,9 @@ RESERVED = 5000
 NOTE_SECONDS = 1.0
 """Between two notes of how far the load has come."""
 MOST_DEATHS = 5
+_FORKED = multiprocessing.get_context("fork")
+"""They have what this one has imported and compiled, in a moment and in the same memory. Its
+connections are theirs too: they must not use them, and end without a word to the server."""
 
 
 class Died(HubError):
@@ -69,7 +74,7 @@ class Crew:
         conn: psycopg.Connection,
         told: Callable[[Outcome], None],
     ) -> None:
-        self._arguments = (settings, name, via, dsn, os.getpid())
+        self._loader = Loader(settings, name, via, dsn)
         self._conn = conn
         self._told = told
         self._count = 0
@@ -82,13 +87,16 @@ class Crew:
 
     def start(self, processes: int) -> None:
         """Start the processes."""
+        spare_the_collector()
         self._hands = [self._hand() for _ in range(processes)]
 
     def _hand(self) -> _Hand:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=loader.run, args=(*self._arguments, theirs), name="load", daemon=True
+        ours, theirs = _FORKED.Pipe()
+        process = _FORKED.Process(
+            target=loader.run,
+            args=(self._loader, os.getpid(), theirs),
+            name="load",
+            daemon=True,
         )
         process.start()
         theirs.close()

@@ -26,7 +26,7 @@ from healthhub.keep.rows import Versioned
 from healthhub.load.portion import SHOWN, Numbered, Outcome, Portion
 from healthhub.model.message import Incoming
 from healthhub.pipeline import Convert, attempts, history, process
-from healthhub.pipeline.converters import converters_of, spare_the_collector
+from healthhub.pipeline.converters import converters_of
 from healthhub.receive.tables import Taker, taker
 from healthhub.settings import Settings
 from healthhub.store import writer
@@ -40,14 +40,12 @@ PR_SET_PDEATHSIG = 1
 Put = Callable[[psycopg.Connection, Sequence[Arrival]], Sequence[int]]
 
 
-def run(settings: Settings, name: str, via: str, dsn: str, parent: int, pipe: Pipe) -> None:
-    """Take portions from the pipe and answer each with its outcome, until the pipe ends."""
+def run(loader: Loader, parent: int, pipe: Pipe) -> None:
+    """Take portions from the pipe and answer each with its outcome, until the parent ends."""
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when it ends
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING)
-    loader = Loader(settings, name, via, dsn)
-    spare_the_collector()
+    logging.getLogger().setLevel(logging.WARNING)
     ready: queue.Queue[Portion | None] = queue.Queue(AHEAD)
     threading.Thread(target=_receive, args=(pipe, ready), daemon=True).start()
     while (portion := ready.get()) is not None:
@@ -72,7 +70,7 @@ def _die_with(parent: int) -> None:
 
 
 class Loader:
-    """Takes portions of one source."""
+    """Takes portions of one source; made before the processes that use it, it connects in each."""
 
     def __init__(self, settings: Settings, name: str, via: str, dsn: str) -> None:
         self._name = name

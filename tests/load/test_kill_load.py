@@ -116,11 +116,8 @@ def _grown(conn: psycopg.Connection, more: int, process: subprocess.Popen[bytes]
 def _kill(process: subprocess.Popen[bytes], dice: random.Random, *, whole: bool) -> None:
     """kill -9 of the load, or of one of the processes that take what it reads."""
     if not whole:
-        children = [
-            child
-            for child in psutil.Process(process.pid).children()
-            if any("spawn_main" in word for word in child.cmdline())
-        ]
+        parent = psutil.Process(process.pid)
+        children = [each for each in parent.children() if each.cmdline() == parent.cmdline()]
         if children:
             dice.choice(children).kill()
             return
