@@ -39,7 +39,8 @@ class Blocks:
         )
         memo = level == 0 and not self.generator.traced
         if memo:
-            body.remember(function, rooted=self.generator.rooted.block(block))
+            names = self.generator.read_of([part.value for part in block.key])
+            body.remember(function, rooted=self.generator.rooted.block(block), names=names)
             body.line(f"node.memo[{function!r}] = None")
         values = Values(self.generator, body)
         keys: list[str] = []
@@ -88,6 +89,8 @@ class Blocks:
         body.settle()
         self.generator.order(block.rules)
         objects = Objects(self.generator, values)
+        if not self.generator.traced:
+            body.line("K = run.kept.shelves")
         body.line(f"b = {{'resourceType': {block.type!r}, 'id': i[1]}}")
         nulls = self._nulls(block)
         erased = (
@@ -97,7 +100,7 @@ class Blocks:
         )
         body.line(f"er = {erased}")
         self.generator.each = block.each[0].text if isinstance(block.each, tuple) else ""
-        objects.fill(tree(block.rules), "b")
+        objects.make(tree(block.rules), "b")
         self.generator.each = ""
         body.mark = ""  # of what the stamp reads no element is made
         at, authority = self._stamp(block, values)

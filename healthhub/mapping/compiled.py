@@ -12,6 +12,7 @@ from healthhub.mapping import trace
 from healthhub.mapping.definition import Block, Code, CodeTable, Definition, applies
 from healthhub.mapping.functions.codes import Lookup
 from healthhub.mapping.generator import Generator
+from healthhub.mapping.kept import Kept
 from healthhub.mapping.overlay import fill, stamped
 from healthhub.mapping.program import Made, Merging, Program, Remarking, go
 from healthhub.mapping.reads import t
@@ -66,6 +67,7 @@ class Compiled:
         run = _MessageRun(
             context, record, program.grouping.build(record.segments), message, received
         )
+        run.kept = self._code.kept(context)
         go(run, program)
         return run
 
@@ -173,6 +175,7 @@ class _Code:
         for name in definition.names:
             generator.name(name)
         self.source = "\n\n".join(generator.functions.values())
+        self._shelves = generator.shelves
         self._plan, self._merging, self._remarking = plan, merges, remarks
         self._constants: dict[str, Any] = {**generator.scope, "SHARED": SHARED}
         self._executable = compile(self.source, f"<mapping {definition.name}>", "exec")
@@ -214,6 +217,14 @@ class _Code:
             for remark, function in zip(definition.remarks, self._remarking, strict=True)
         ]
         self._programs: dict[str, Program] = {}
+        self._kept: dict[Context, Kept] = {}
+
+    def kept(self, context: Context) -> Kept:
+        """What is kept of what this code made for a source."""
+        found = self._kept.get(context)
+        if found is None:
+            found = self._kept[context] = Kept(self._shelves)
+        return found
 
     def program(self, kind: str) -> Program:
         """What runs for a kind of message."""

@@ -14,11 +14,12 @@ from healthhub.mapping.definition import Block, Definition, MergeRule, Named, Re
 from healthhub.mapping.elements import Reading, tree
 from healthhub.mapping.expressions import Expression
 from healthhub.mapping.functions import FUNCTIONS, Need
+from healthhub.mapping.kept import Steady, cells
 from healthhub.mapping.objects import Objects
 from healthhub.mapping.paths import first_path
 from healthhub.mapping.place import located
 from healthhub.mapping.rooted import Rooted
-from healthhub.mapping.tree import around, find
+from healthhub.mapping.tree import above, around, find
 from healthhub.mapping.values import WORDS, Values
 from healthhub.mapping.writing import Body, Shape
 from healthhub.terms.forms import looks_like
@@ -57,8 +58,12 @@ class Generator:
         self.traced = traced
         self.reading = Reading(definition)
         self.rooted = Rooted(definition)
+        self.steady = Steady(definition)
+        self.shelves = 0
         self.functions: dict[str, str] = {}
         self.scope: dict[str, Any] = {
+            "above": above,
+            "cells": cells,
             "find": find,
             "around": around,
             "plain": plain,
@@ -96,6 +101,11 @@ class Generator:
             self.scope[found] = value
         return found
 
+    def shelf(self) -> int:
+        """The number of a shelf for one more element that is kept."""
+        self.shelves += 1
+        return self.shelves - 1
+
     def rule_need(self, rule: Rule) -> str:
         """The constant that tells where a rule stands and what it reads."""
         return self.constant(
@@ -132,7 +142,8 @@ class Generator:
         """A function of a node that gives a value, worked out once for each node."""
         body = Body(f"{function}(run, node)", Shape(need=self.named_need(named)))
         if not self.traced:
-            body.remember(function, rooted=self.rooted.value(named.value))
+            names = self.read_of([named.value])
+            body.remember(function, rooted=self.rooted.value(named.value), names=names)
         try:
             found = Values(self, body).one(named.value)
         except MappingError as error:
@@ -142,6 +153,12 @@ class Generator:
             body.line(f"node.memo[{function!r}] = r")
         body.line("return r")
         return body.source()
+
+    def read_of(self, values: Sequence[Expression]) -> str:
+        """The constant that holds the segments that values are read of; empty if they hang on
+        more than these."""
+        found = self.steady.segments(values)
+        return self.constant(found) if found else ""
 
     def named_need(self, named: Named) -> str:
         """The constant that tells where a named value stands and what it reads."""

@@ -8,6 +8,7 @@ from healthhub.errors import MappingError
 from healthhub.mapping.definition import Rule
 from healthhub.mapping.elements import Element, choices, stem
 from healthhub.mapping.expressions import Call, Choice
+from healthhub.mapping.kept import Cells
 from healthhub.mapping.place import wrong
 from healthhub.mapping.values import Values
 
@@ -24,19 +25,80 @@ class Objects:
         self.body = values.body
         self.flags: list[str] = []
         self.erases = False
+        self._gathered: dict[tuple[str, tuple[int, ...]], str] = {}
+
+    def make(self, element: Element, target: str) -> None:
+        """Fill a new resource; what was made of the same texts before is given again."""
+        for children in self._steps(element):
+            texts = None if self.generator.traced else self.generator.steady.cells(children)
+            if texts is None:
+                self._step(children, target, keep=False)
+            else:
+                self._kept(children, target, texts)
 
     def fill(self, element: Element, target: str, *, keep: bool = False) -> None:
         """Fill ``target`` with an element's children; with ``keep``, leave what is there."""
+        for children in self._steps(element):
+            self._step(children, target, keep)
+
+    @staticmethod
+    def _steps(element: Element) -> list[list[Element]]:
+        """The children in order; the types of a choice are one step."""
         groups = choices(element)
+        steps: list[list[Element]] = []
         done: set[str] = set()
-        for child in list(element.children.values()):
+        for child in element.children.values():
             group = "" if child.array else stem(child.name)
-            if group in groups:
-                if group not in done:
-                    done.add(group)
-                    self._choice(groups[group], target, keep)
+            if group not in groups:
+                steps.append([child])
+            elif group not in done:
+                done.add(group)
+                steps.append(groups[group])
+        return steps
+
+    def _step(self, children: list[Element], target: str, keep: bool) -> None:
+        if len(children) > 1:
+            self._choice(children, target, keep)
+        else:
+            self._child(children[0], target, keep)
+
+    def _kept(self, children: list[Element], target: str, texts: Cells) -> None:
+        """A step whose outcome follows from some texts alone (healthhub.mapping.kept)."""
+        body = self.body
+        shelf, made = self.generator.shelf(), body.new()
+        key = self._key(texts)
+        body.line(f"{made} = K[{shelf}].get({key}, run)")
+        names = [child.name for child in children]
+        with body.deeper(f"if {made} is run:"):
+            told = body.new("n")
+            body.line(f"{told} = run.told")
+            self._step(children, target, keep=False)
+            with body.deeper(f"if run.told == {told}:"):
+                if len(names) == 1:
+                    said = f"{target}.get({names[0]!r})"
+                else:
+                    said = f"{{n: {target}[n] for n in {names!r} if n in {target}}}"
+                body.line(f"run.kept.keep({shelf}, {key}, {said})")
+        with body.deeper(f"elif {made}:" if len(names) > 1 else f"elif {made} is not None:"):
+            if len(names) == 1:
+                body.line(f"{target}[{names[0]!r}] = {made}")
             else:
-                self._child(child, target, keep)
+                body.line(f"{target}.update({made})")
+
+    def _key(self, texts: Cells) -> str:
+        """The texts as a Python expression; those of one set of fields are gathered once."""
+        parts: list[str] = []
+        for segment, numbers in texts:
+            if not segment:
+                parts.append("v")
+                continue
+            variable = self._gathered.get((segment, numbers))
+            if variable is None:
+                variable = self._gathered[segment, numbers] = self.body.new("k")
+                found = self.body.segment(segment)
+                self.body.line(f"{variable} = cells({found}, {numbers!r})")
+            parts.append(variable)
+        return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
     def _child(self, child: Element, target: str, keep: bool) -> None:
         if child.array:

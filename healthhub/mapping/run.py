@@ -16,6 +16,7 @@ from healthhub.clock import now
 from healthhub.mapping.expressions import Path
 from healthhub.mapping.functions.registry import Need
 from healthhub.mapping.functions.times import Moment, parse
+from healthhub.mapping.kept import Kept
 from healthhub.mapping.tree import INDEX, TOP, Node, dissolve, find
 from healthhub.model import ids
 from healthhub.model.code_maps import Sighting
@@ -54,12 +55,15 @@ class Run:
         self.endpoint = context.endpoint or None
         self.record = record
         self.root = root
+        self.kept: Kept
         self.message_id = message
         self.received_at = received
         self.kind = record.kind
         self.event = record.kind.partition("^")[2]
         self.received = received.isoformat()
         self.findings: list[Finding] = []
+        self.told = 0
+        """How often something was amiss or is to be counted, be it new or not."""
         self.sightings: dict[tuple[str, str], Sighting] = {}
         self.drafts: list[Draft] = []
         self.merges: list[Merge] = []
@@ -140,6 +144,7 @@ class Run:
 
     def remark(self, code: str, node: Any, need: Need, detail: str, value: str = "") -> None:
         """Add a finding, once."""
+        self.told += 1
         where = self._place(node, need.path)
         if (code, where, detail, value) in self._remarks:
             return
@@ -149,6 +154,7 @@ class Run:
 
     def sight(self, table: str, code: str, version: int, display: str) -> None:
         """Note a code that the mapping's own table lacks, once for the message."""
+        self.told += 1
         known = self.sightings.get((table, code))
         if known is None or (display and not known.display):
             self.sightings[table, code] = Sighting(table, code, version, display)

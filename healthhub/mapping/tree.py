@@ -87,6 +87,19 @@ def find(node: Node | None, name: str) -> Sequence[Segment]:
     return ()
 
 
+def above(node: Node, names: frozenset[str]) -> Node:
+    """The nearest node from which the segments of some names are found as from ``node``: what is
+    worked out of them there holds for all nodes below that have none of their own."""
+    while (
+        node.parent is not None
+        and names.isdisjoint(node.segments)
+        and names.isdisjoint(node.own)
+        and (node.aside is None or names.isdisjoint(node.aside))
+    ):
+        node = node.parent
+    return node
+
+
 def around(node: Node, group: str) -> Node:
     """The node of ``group`` that encloses ``node`` (or is it); else ``node`` itself."""
     at: Node | None = node

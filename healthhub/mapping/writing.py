@@ -46,14 +46,22 @@ class Body:
         """Add a line at the present depth."""
         self._lines.append("    " * self._depth + text)
 
-    def remember(self, function: str, *, rooted: bool) -> None:
+    def remember(self, function: str, *, rooted: bool, names: str = "") -> None:
         """What was worked out for the node already is given at once, before anything is read;
-        what hangs on no node, for the message."""
+        what hangs on no node, for the message. With ``names``, the constant that holds the
+        segments read, it is worked out for the nearest node that has any of them."""
         self._first += ["    node = run.root"] if rooted else []
         self._first += [
             f"    memo = node.memo.get({function!r}, node)",
             "    if memo is not node: return memo",
         ]
+        if names and not rooted:
+            self._first += [
+                f"    home = above(node, {names})",
+                "    if home is not node:",
+                f"        r = node.memo[{function!r}] = {function}(run, home)",
+                "        return r",
+            ]
 
     @contextmanager
     def deeper(self, opening: str = "") -> Generator[None]:

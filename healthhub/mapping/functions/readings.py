@@ -29,7 +29,7 @@ def epoch(run: Run, node: Any, need: Any, value: str) -> str:
     return datetime.fromtimestamp(int(text) // unit, UTC).astimezone(run.zone).isoformat()
 
 
-@function("| near(days)", asks=True)
+@function("| near(days)", asks=True, timely=True)
 def near(run: Run, node: Any, need: Any, value: str, days: str | int = 366) -> str | None:
     """A dateTime of at most so many days before the receipt, and no more than an hour after it;
     one further off (the device's clock is wrong) is left out, with the finding clock-off."""

@@ -46,7 +46,8 @@ class Function:
 
     ``takes``: the piped text; the piped value with its parts (then ``separator`` follows); all
     values of the path at once; or nothing. ``asks``: it gets run, node and need first.
-    ``raw``: its arguments keep their parts. ``special`` ones are made by the compiler.
+    ``raw``: its arguments keep their parts. ``timely``: what it gives hangs on when the message
+    came. ``special`` ones are made by the compiler.
     """
 
     name: str
@@ -58,13 +59,19 @@ class Function:
     doc: str
     least: int = 0
     most: int = 0
+    timely: bool = False
 
 
 FUNCTIONS: dict[str, Function] = {}
 
 
 def function(
-    usage: str, takes: Takes = "text", *, asks: bool = False, raw: bool = False
+    usage: str,
+    takes: Takes = "text",
+    *,
+    asks: bool = False,
+    raw: bool = False,
+    timely: bool = False,
 ) -> Callable[[F], F]:
     """Register a function of the language; its docstring is its documentation."""
 
@@ -72,7 +79,7 @@ def function(
         name = make.__name__.removesuffix("_")
         least, most = _arity(make, takes, asks)
         FUNCTIONS[name] = Function(
-            name, make, takes, asks, raw, usage, _sentence(make), least, most
+            name, make, takes, asks, raw, usage, _sentence(make), least, most, timely
         )
         return make
 
