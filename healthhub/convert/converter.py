@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -147,7 +146,7 @@ class Converter:
     def _is_good(self, draft: Draft, run: Run | Taking) -> bool:
         """Whether a draft is R4; if not, a finding tells. One said twice is judged once."""
         try:
-            self._check(draft, run.drafts)
+            self._check(draft, run)
         except Unprocessable as error:
             place = run.place(draft) if isinstance(run, Taking) else ""
             run.findings.append(_invalid(draft, error, place))
@@ -156,11 +155,11 @@ class Converter:
             run.judge(draft)
         return True
 
-    def _check(self, draft: Draft, drafts: Sequence[Draft]) -> None:
+    def _check(self, draft: Draft, run: Run | Taking) -> None:
         try:
-            self._forms.check(draft.body)
+            self._forms.check(draft.body, run.kept.forms if isinstance(run, Run) else None)
         except Unprocessable:
-            twins = [d for d in drafts if (d.type, d.id) == (draft.type, draft.id)]
+            twins = [d for d in run.drafts if (d.type, d.id) == (draft.type, draft.id)]
             if len(twins) < 2:
                 raise
             self._forms.check({key: part for d in twins for key, part in d.body.items()})

@@ -80,10 +80,11 @@ class Forms:
     def __init__(self) -> None:
         self._passed: set[int] = set()
 
-    def check(self, body: Body) -> None:
-        """Raise Unprocessable unless ``body`` is a valid R4 resource."""
+    def check(self, body: Body, known: dict[int, int] | None = None) -> None:
+        """Raise Unprocessable unless ``body`` is a valid R4 resource. ``known`` tells by their
+        identity the forms of values that many bodies share; 0 stands for one to be found."""
         tokens: list[Any] = []
-        _object(body, tokens, free=True)
+        _object(body, tokens, known, free=True)
         form = hash(tuple(tokens))
         if form in self._passed:
             return
@@ -93,7 +94,13 @@ class Forms:
         self._passed.add(form)
 
 
-def _object(node: dict[str, Any], tokens: list[Any], *, free: bool) -> None:
+def _object(
+    node: dict[str, Any],
+    tokens: list[Any],
+    known: dict[int, int] | None = None,
+    *,
+    free: bool,
+) -> None:
     tokens.append("{")
     for name, value in node.items():
         tokens.append(name)
@@ -103,13 +110,28 @@ def _object(node: dict[str, Any], tokens: list[Any], *, free: bool) -> None:
             form = _data_form(value) if name == "data" else text_form(value)
             keep = form in _LONG or (inner and name in FREE)
             tokens.append(form if keep else f"={value}")
+        elif kind is not dict and kind is not list:
+            tokens.append(Decimal if issubclass(kind, Decimal) else (kind, value))
+        elif known is not None and inner:
+            tokens.append(known.get(id(value)) or _form(name, value, known))
         elif kind is dict:
             _object(value, tokens, free=inner)
-        elif kind is list:
-            _list(value, tokens, free=inner, name=name)
         else:
-            tokens.append(Decimal if issubclass(kind, Decimal) else (kind, value))
+            _list(value, tokens, free=inner, name=name)
     tokens.append("}")
+
+
+def _form(name: str, value: Any, known: dict[int, int]) -> int:
+    """The form of a free element of the resource itself; noted where it is awaited."""
+    tokens: list[Any] = []
+    if type(value) is dict:
+        _object(value, tokens, free=True)
+    else:
+        _list(value, tokens, free=True, name=name)
+    form = hash(tuple(tokens)) or 1
+    if id(value) in known:
+        known[id(value)] = form
+    return form
 
 
 def _list(items: list[Any], tokens: list[Any], *, free: bool, name: str) -> None:

@@ -36,6 +36,9 @@ class Kept:
 
     def __init__(self, shelves: int) -> None:
         self.shelves: list[dict[Any, Any]] = [{} for _ in range(shelves)]
+        self.forms: dict[int, int] = {}
+        """What the check knows of values kept (lists and objects), by their identity: they are
+        there as long as their entry; 0 for one that is yet to be judged."""
         self._count = 0
 
     def keep(self, shelf: int, texts: Any, made: Any) -> None:
@@ -45,8 +48,11 @@ class Kept:
         if self._count >= MOST:
             for each in self.shelves:
                 each.clear()
+            self.forms.clear()
             self._count = 0
         self.shelves[shelf][texts] = made
+        if type(made) in (dict, list):
+            self.forms[id(made)] = 0
         self._count += 1
 
 

@@ -161,3 +161,22 @@ def test_no_free_element_holds_a_code_of_a_required_binding() -> None:
                 if not guarded:
                     unguarded.add(f"{kind}.{name}")
     assert unguarded == {"CompartmentDefinition.code"}  # no mapping makes one
+
+
+def test_a_shared_value_is_judged_for_every_resource_that_has_it() -> None:
+    """What is known of a value is its form; whether the resource may have it is judged anew."""
+    concept = {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]}
+    wrong = {"coding": "2345-7"}
+    forms, known = Forms(), {id(concept): 0, id(wrong): 0}
+    good = {"resourceType": "Observation", "id": "1", "status": "final", "code": concept}
+    forms.check(good, known)
+    assert known[id(concept)] != 0
+    forms.check(good | {"id": "2"}, known)
+    for bad in (
+        good | {"code": wrong},
+        good | {"status": concept},
+        {"resourceType": "Observation", "id": "1", "code": concept},
+    ):
+        for _ in range(2):
+            with pytest.raises(Unprocessable):
+                forms.check(bad, known)
