@@ -97,15 +97,39 @@ def test_no_sample_lies_further_from_the_line_than_a_tenth_of_a_millimetre(
     for number, value in enumerate(values):
         x = MARGIN * FINE + number * step * SECOND
         wanted = int(zero) - value * MILLIVOLT
-        assert min(abs(y - wanted) for y in _at(corners, x)) <= 0.1 * FINE + _steepest(
+        assert min(abs(y - wanted) for y in _at(corners, x, wanted)) <= 0.1 * FINE + _steepest(
             corners, x
         )
 
 
-def _at(corners: list[tuple[int, int]], x: float) -> list[float]:
-    """The line's heights at a place, and within the half unit that rounding may move it."""
+def test_a_tall_deflection_is_drawn_whole_wherever_it_stands() -> None:
+    """Of hypertrophy: R waves of 4 mV in the first row, S waves of 4.5 mV in the last."""
+    tall = Samples("I", [0.0] * 100 + [4.0] * 10 + [0.0] * 100, 0.002)
+    deep = Samples("V1", [0.0] * 100 + [-4.5] * 10 + [0.0] * 100, 0.002)
+    drawn = paper({"I": tall, "V1": deep})
+    assert drawn is not None
+    _, top, _, height = map(int, drawn.view.split())
+    for curve, reach in zip(drawn.curves, (4.0, 4.5), strict=True):
+        heights = [y for _, y in points(curve)]
+        assert max(heights) - min(heights) == reach * MILLIVOLT
+        assert top <= min(heights) <= max(heights) <= top + height
+    assert height == drawn.height * FINE
+    assert f"M0 {top}h" in drawn.coarse
+
+
+def test_an_artefact_of_any_size_leaves_the_paper_readable() -> None:
+    drawn = paper({"I": Samples("I", [0.0, 3000.0, -3000.0, 0.0], 0.1)})
+    assert drawn is not None
+    assert drawn.height < 150
+
+
+def _at(corners: list[tuple[int, int]], x: float, wanted: float) -> list[float]:
+    """The line's heights at a place, and within the half unit that rounding may move it; of an
+    upright stretch the height nearest to the one that is wanted."""
     found = [float(y) for at, y in corners if abs(at - x) <= 0.5]
     for (x1, y1), (x2, y2) in itertools.pairwise(corners):
+        if x1 == x2 and abs(x1 - x) <= 0.5:
+            found.append(min(max(wanted, min(y1, y2)), max(y1, y2)))
         if x1 - 0.5 <= x <= x2 + 0.5 and x2 > x1:
             found.append(y1 + (y2 - y1) * (min(max(x, x1), x2) - x1) / (x2 - x1))
     return found

@@ -24,6 +24,8 @@ COARSE = 1.0
 """How far a line may pass from a sample, in units: a twentieth of a millimetre, a tenth of the
 pen's width."""
 MOST_ROWS = 24
+LIMIT = 50 * FINE
+"""How far from its line a deflection is drawn: 5 mV, the range of a recorder (IEC 60601-2-25)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,15 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A lead's line (the ``d`` of an SVG path), and where its name stands."""
+    """A lead's line (the ``d`` of an SVG path), where its name stands, and how far it reaches."""
 
     name: str
     line: str
     x: int
     y: int
     derived: bool
+    highest: int
+    lowest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +83,25 @@ def paper(leads: Mapping[str, Samples]) -> Paper | None:
     twelve = all(name in known for name in TWELVE)
     curves = _twelve(known) if twelve else _rows(known)
     rows = 1 + max(curve.y for curve in curves) // (ROW * FINE)
-    width, height = MARGIN + SECONDS * 25 + 3, TOP + rows * ROW + 2
+    above = _coarse(-min(curve.highest for curve in curves))
+    plain = TOP + rows * ROW + 2
+    below = _coarse(max(curve.lowest for curve in curves) - plain * FINE)
+    width, height = MARGIN + SECONDS * 25 + 3, above + plain + below
     return Paper(
         width,
         height,
-        f"0 0 {width * FINE} {height * FINE}",
-        _grid(width, height, 1),
-        _grid(width, height, 5),
+        f"0 {-above * FINE} {width * FINE} {height * FINE}",
+        _grid(width, -above, height, 1),
+        _grid(width, -above, height, 5),
         "".join(_pulse(row) for row in range(rows)),
         curves,
         twelve,
     )
+
+
+def _coarse(units: int) -> int:
+    """Millimetres of paper added for what reaches so far beyond it: whole coarse squares."""
+    return 5 * -(-max(units, 0) // (5 * FINE))
 
 
 def _derived(leads: Mapping[str, Samples]) -> dict[str, Samples]:
@@ -146,6 +158,7 @@ def _curve(lead: Samples, row: int, begin: float, seconds: float, at: float) -> 
     last = min(round((begin + seconds) / lead.step), len(lead.values))
     points: list[tuple[float, int]] = []
     pieces: list[str] = []
+    highest = lowest = middle
     for index in range(first, last):
         value = lead.values[index]
         if value is None:
@@ -153,20 +166,17 @@ def _curve(lead: Samples, row: int, begin: float, seconds: float, at: float) -> 
             points = []
             continue
         x = left + (index - first) * lead.step * SECOND
-        points.append((x, _within(middle - round(value * MILLIVOLT), row)))
+        y = middle - max(-LIMIT, min(round(value * MILLIVOLT), LIMIT))
+        highest, lowest = min(highest, y), max(lowest, y)
+        points.append((x, y))
     pieces.append(_line(points))
-    return Curve(lead.name, "".join(pieces), left + FINE, middle - 10 * FINE, lead.derived)
+    name = middle - 10 * FINE
+    line = "".join(pieces)
+    return Curve(lead.name, line, left + FINE, name, lead.derived, highest, lowest)
 
 
 def _middle(row: int) -> int:
     return (TOP + row * ROW + ROW * 4 // 7) * FINE
-
-
-def _within(y: int, row: int) -> int:
-    """A deflection so large that it would leave the paper stops a row and a half away."""
-    return max(
-        _middle(row) - ROW * FINE * 3 // 2, min(y, _middle(row) + ROW * FINE * 3 // 2), 0
-    )
 
 
 def _line(points: Sequence[tuple[float, int]]) -> str:
@@ -191,10 +201,14 @@ def _line(points: Sequence[tuple[float, int]]) -> str:
     return f"M{places[0][0]} {places[0][1]}l" + " ".join(steps)
 
 
-def _grid(width: int, height: int, each: int) -> str:
-    """Lines of millimetre paper, as one path."""
-    down = "".join(f"M{x * FINE} 0v{height * FINE}" for x in range(0, width + 1, each))
-    return down + "".join(f"M0 {y * FINE}h{width * FINE}" for y in range(0, height + 1, each))
+def _grid(width: int, top: int, height: int, each: int) -> str:
+    """Lines of millimetre paper from ``top`` down, as one path."""
+    down = "".join(
+        f"M{x * FINE} {top * FINE}v{height * FINE}" for x in range(0, width + 1, each)
+    )
+    return down + "".join(
+        f"M0 {y * FINE}h{width * FINE}" for y in range(top, top + height + 1, each)
+    )
 
 
 def _pulse(row: int) -> str:
