@@ -23,6 +23,7 @@ MOST_DIGITS = 40
 _BLANK = re.compile(r"[ \t\r\n]*")
 _REFERENCE = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
 _URN = "urn:uuid:"
+_CONDITIONS = ("ifNoneExist", "ifMatch", "ifNoneMatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,14 @@ class _Reader:
                 request.get("method"),
                 request.get("url"),
                 response.get("lastModified"),
-                request.get("ifNoneExist"),
             )
         ]
+        asked = [request.get(name, "") for name in _CONDITIONS]
+        for name, condition in zip(_CONDITIONS, asked, strict=True):
+            if not isinstance(condition, str):
+                raise self._at_byte(f"{place}.request.{name} is no text", span[0])
         where = f"{place}.resource" if resource else place
-        return Given(resource, where, span, said[0], said[1], said[2], said[3] or at, said[4])
+        return Given(resource, where, span, said[0], said[1], said[2], said[3] or at, *asked)
 
     def _entries(self, at: int) -> tuple[list[dict[str, Any]], int]:
         """The entries of a Bundle, from the bracket on; the span of each resource is noted."""

@@ -95,7 +95,8 @@ class Given(NamedTuple):
 
     ``address`` is its full URL; ``method`` and ``url`` those of a request; ``at`` the time that
     the message gives it beside the resource; ``unless`` the search that must find nothing
-    (ifNoneExist). ``resource`` is empty for a DELETE.
+    (ifNoneExist); ``match`` and ``none_match`` the versions that it must have, and must not
+    (ifMatch, ifNoneMatch). ``resource`` is empty for a DELETE.
     """
 
     resource: dict[str, Any]
@@ -106,6 +107,8 @@ class Given(NamedTuple):
     url: str = ""
     at: str = ""
     unless: str = ""
+    match: str = ""
+    none_match: str = ""
 
 
 @dataclass(frozen=True, slots=True)

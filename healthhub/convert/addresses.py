@@ -42,10 +42,14 @@ class Addresses:
             typed = _TYPED.fullmatch(one.address)
             if typed and typed[1]:
                 self._bases.add(typed[1])
+            key = sought(one)
+            if key:
+                self._known[f"{known[0]}?{key}"] = known
             if one.address:
                 self._known[one.address] = known
-                key = (known[0], str(known[1]))
-                if said.setdefault(key, one.address) != one.address and not one.unless:
+                first = said.setdefault((known[0], str(known[1])), one.address)
+                by_search = one.unless or (key and "id" not in one.resource)
+                if first != one.address and not by_search:
                     self.doubled.add(one.place)
 
     def derived(self, kind: str, key: str) -> Known:
@@ -58,8 +62,8 @@ class Addresses:
         if kind is None:
             return self.requested(given.url)
         own = given.resource.get("id")
-        if own is None and (sought := identifier(given.unless)):
-            return self.derived(str(kind), sought)
+        if own is None and (key := sought(given)):
+            return self.derived(str(kind), key)
         if own is None and _URN.fullmatch(given.address):
             own = given.address
         if own is None and (typed := _TYPED.fullmatch(given.address)) and typed[2] == kind:
@@ -73,7 +77,10 @@ class Addresses:
 
     def meant(self, reference: str) -> Known | None:
         """What a reference means; None: something inside the resource, or of another server."""
+        kind, asks, search = reference.partition("?")
         known = self._known.get(reference)
+        if known is None and asks:
+            known = self._known.get(f"{kind}?{identifier(search)}")
         if known is not None:
             return known
         typed = _TYPED.fullmatch(reference)
@@ -107,6 +114,16 @@ class Addresses:
             found.setdefault("type", logical[1])
             system = {"system": logical[2]} if logical[2] else {}
             found.setdefault("identifier", {**system, "value": logical[3]})
+
+
+def conditional(given: Given) -> bool:
+    """Whether it is an update of what a search finds."""
+    return given.method == "PUT" and "?" in given.url
+
+
+def sought(given: Given) -> str:
+    """The one identifier by which a conditional create or update knows its resource; or empty."""
+    return identifier(given.url if conditional(given) else given.unless)
 
 
 def identifier(search: str) -> str:

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from healthhub.adapter_api.record import Given, Record
 from healthhub.clock import now
-from healthhub.convert.addresses import Addresses, Known, identifier, leaves, references
+from healthhub.convert.addresses import Addresses, Known, leaves, references, sought
+from healthhub.convert.conditions import refused, unchecked, yields
 from healthhub.convert.explained import Explained
 from healthhub.convert.own_codes import OwnCodes, unmapped
 from healthhub.errors import Unprocessable
@@ -35,13 +36,6 @@ _HUB = "https://healthhub.dev/fhir/StructureDefinition/"
 _MARKS = "https://healthhub.dev/fhir/record"
 FIRST_YEAR = 2
 """0001-01-01 stands for none, and in China is a year before the first of UTC."""
-_NO_ID = (
-    "the resource has no id, and its entry no fullUrl, so it cannot be known again; add one"
-)
-_NO_SEARCH = (
-    "ifNoneExist is not identifier=SYSTEM|VALUE, so whether it exists cannot be told; search for "
-    "one identifier, or send it under an id"
-)
 _KEPT = ("", "PUT", "POST")
 
 
@@ -110,7 +104,10 @@ class Taking:
             detail = f"{kind} is not among the types that the mapping takes (take); left out"
             self._find("warning", "not-applied", given, detail)
             return
-        known = self._known(given, addresses)
+        if refusal := refused(given, addresses):
+            self._find("error", refusal[0], given, refusal[1])
+            return
+        known = addresses.of_given(given)
         patient = known and self._owner(taken, given, known, addresses)
         if known is None or patient is None:
             return
@@ -119,25 +116,11 @@ class Taking:
             if str(value).startswith("Binary/") and path.endswith(("url", "reference")):
                 self.referrers.setdefault(value, set()).add(patient)
         self._map(body, taken, given)
-        # What is to be made only if there is none yields to all that is said of it elsewhere.
-        stamp = Stamp(0 if given.unless else 1, self._at(given), self.message)
+        stamp = Stamp(0 if yields(given) else 1, self._at(given), self.message)
         self._add(Draft(known[0], known[1], patient, stamp, body, tuple(_left(body))), given)
+        self._tell_unchecked(given)
         if known[0] == "Patient":
             self._join(given.resource, known, stamp, addresses)
-
-    def _known(self, given: Given, addresses: Addresses) -> Known | None:
-        """The hub's id of a resource; told where it cannot be known again."""
-        if given.unless and "id" not in given.resource and not identifier(given.unless):
-            self._find("error", "no-key", given, _NO_SEARCH)
-            return None
-        known = addresses.of_given(given)
-        if known is None:
-            self._find("error", "no-key", given, _NO_ID)
-        elif given.method == "PUT" and given.url and addresses.requested(given.url) != known:
-            detail = "request.url and the resource's id are not the same; correct one of them"
-            self._find("error", "conflict", given, detail)
-            return None
-        return known
 
     def _map(self, body: Body, taken: Taken, given: Given) -> None:
         for place, sighting in self.own_codes.mapped(body, taken.codes):
@@ -187,7 +170,7 @@ class Taking:
             if not meta["tag"]:
                 del meta["tag"]
         body = {**told, "id": str(known[1]), "meta": {**meta, "source": self._source}}
-        own = given.resource.get("id") or identifier(given.unless) or given.address
+        own = given.resource.get("id") or sought(given) or given.address
         own_id = {
             "system": f"urn:healthhub:id:{self.context.namespace}:fhir-{known[0]}",
             "value": own,
@@ -219,6 +202,7 @@ class Taking:
         self._add(Draft(*known, patient, Stamp(0, at, self.message), stub), given)
         stamp = Stamp(1, at, self.message)
         self._add(Draft(*known, patient, stamp, {**head, **said}, gone), given)
+        self._tell_unchecked(given)
 
     def _at(self, given: Given) -> datetime:
         """When the partner last changed it; the time of receipt if that is not said, or no use."""
@@ -264,6 +248,10 @@ class Taking:
 
     def _find(self, severity: Severity, code: str, given: Given, detail: str) -> None:
         self.findings.append(Finding(severity, code, given.place, detail))
+
+    def _tell_unchecked(self, given: Given) -> None:
+        if detail := unchecked(given):
+            self._find("warning", "not-applied", given, detail)
 
     def place(self, draft: Draft) -> str:
         """Where a draft stands in the message."""
