@@ -23,7 +23,7 @@ from healthhub.errors import Unprocessable
 from healthhub.mapping.definition import Taken
 from healthhub.mapping.run import MOST_AHEAD, Context
 from healthhub.mapping.taking import ITSELF, REFERRER
-from healthhub.model import profiles
+from healthhub.model import marks, profiles
 from healthhub.model.code_maps import Sighting
 from healthhub.model.finding import Finding, Severity
 from healthhub.model.ids import SHARED
@@ -33,7 +33,6 @@ from healthhub.model.resource import Body, Draft, Merge, Stamp
 _ENVELOPES = frozenset(("MessageHeader", "OperationOutcome"))
 """What belongs to the way of a message and states nothing of a patient."""
 _HUB = "https://healthhub.dev/fhir/StructureDefinition/"
-_MARKS = "https://healthhub.dev/fhir/record"
 FIRST_YEAR = 2
 """0001-01-01 stands for none, and in China is a year before the first of UTC."""
 _KEPT = ("", "PUT", "POST")
@@ -166,7 +165,7 @@ class Taking:
         """The resource under the hub's id, with the partner's own as identifier."""
         meta = {n: v for n, v in told.get("meta", {}).items() if n not in _VERSION}
         if "tag" in meta:  # the hub's own marks (a golden Patient) are nobody else's to set
-            meta["tag"] = [tag for tag in meta["tag"] if tag.get("system") != _MARKS]
+            meta["tag"] = [tag for tag in meta["tag"] if not marks.is_tag(tag)]
             if not meta["tag"]:
                 del meta["tag"]
         body = {**told, "id": str(known[1]), "meta": {**meta, "source": self._source}}

@@ -20,13 +20,14 @@ import psycopg
 from healthhub.identify.evidence import Evidence
 from healthhub.identify.identity import parse_resident_id
 from healthhub.identify.neighbours import Link
+from healthhub.model import marks
 from healthhub.model.resource import Body
 from healthhub.store import direct, query, reads
 
 Connection = psycopg.Connection[Any]
 
-TAG = {"system": "https://healthhub.dev/fhir/record", "code": "golden"}
-SOURCE = "urn:healthhub:person"
+TAG = {"system": marks.RECORD, "code": marks.GOLDEN}
+SOURCE = f"{marks.SOURCES}person"
 _SINGLE = ("name", "gender", "birthDate", "maritalStatus", "communication", "photo")
 _CHOICE = ("deceasedBoolean", "deceasedDateTime")
 _UNION = ("identifier", "telecom", "address")

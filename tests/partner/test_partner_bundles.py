@@ -97,10 +97,19 @@ def test_the_partners_own_id_stays_as_identifier_and_its_version_goes() -> None:
     assert draft.stamp.at.isoformat() == "2026-01-02T03:04:05+00:00"
 
 
-def test_the_hubs_own_marks_are_not_the_partners_to_set() -> None:
-    tags = [{"system": "https://healthhub.dev/fhir/record", "code": "golden"}]
-    [draft] = convert(dump(patient(meta={"tag": tags}))).drafts
-    assert "tag" not in draft.body["meta"]
+@pytest.mark.parametrize(
+    "tag",
+    [
+        {"system": "https://healthhub.dev/fhir/record", "code": "golden"},
+        {"code": "https://healthhub.dev/fhir/record|golden"},
+        {"system": "urn:x", "code": "https://healthhub.dev/fhir/record|golden"},
+    ],
+)
+def test_the_hubs_own_marks_are_not_the_partners_to_set(tag: dict[str, str]) -> None:
+    told = patient(meta={"source": "urn:healthhub:source:other#9", "tag": [tag]})
+    for raw in (dump(told), bundle(told)):
+        [draft] = convert(raw).drafts
+        assert draft.body["meta"] == {"source": "urn:healthhub:source:sample#1"}
 
 
 @pytest.mark.parametrize(

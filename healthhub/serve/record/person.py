@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from healthhub.model import marks
 from healthhub.model.resource import Body
 from healthhub.serve.record.origin import Origin, Sources
 from healthhub.serve.record.problems import Mention
@@ -19,7 +20,7 @@ from healthhub.serve.record.reading import (
     moment,
 )
 
-GOLDEN = "https://healthhub.dev/fhir/record|golden"
+GOLDEN = f"{marks.RECORD}|{marks.GOLDEN}"
 RESIDENT_ID_SYSTEMS = (
     "urn:oid:2.16.156.10011.1.3",
     "urn:oid:2.16.840.1.113883.2.23.1.19.1",
