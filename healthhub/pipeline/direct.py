@@ -18,7 +18,7 @@ from psycopg.errors import LockNotAvailable
 from healthhub import identify
 from healthhub.errors import Gone, InvalidRequest, NotFound, TryAgain
 from healthhub.model.resource import Body, Stored
-from healthhub.pipeline import attempts, conditional
+from healthhub.pipeline import attempts, conditional, marks
 from healthhub.pipeline.conditional import Target
 from healthhub.pipeline.intent import Intent, Outcome, at
 from healthhub.pipeline.references import Links
@@ -65,11 +65,12 @@ def _perform(conn: Connection, intents: Sequence[Intent], base: str) -> list[Out
             _allow(target, held.get((target.type, target.id)))
     links = Links((t.intent.full_url, f"{t.type}/{t.id}") for t in targets)
     done: dict[int, store.Done] = {}
-    waiting = {
-        place: _body(target, held.get((target.type, target.id)))
-        for place, target in enumerate(targets)
-        if not target.found
-    }
+    waiting: dict[int, Body | None] = {}
+    withheld: dict[int, marks.Withheld] = {}
+    for place, target in enumerate(targets):
+        if not target.found:
+            there = held.get((target.type, target.id))
+            waiting[place], withheld[place] = marks.allowed(_body(target, there), there)
     rivals = conditional.rivals(targets)
     while waiting:
         ready = conditional.ready(conn, targets, waiting, links, base)
@@ -83,7 +84,10 @@ def _perform(conn: Connection, intents: Sequence[Intent], base: str) -> list[Out
             done[place] = each
             del waiting[place]
     _observe(conn, [done[place] for place in sorted(done)])
-    return [_outcome(target, done.get(place)) for place, target in enumerate(targets)]
+    return [
+        _outcome(target, done.get(place), withheld.get(place, ()))
+        for place, target in enumerate(targets)
+    ]
 
 
 def _allow(target: Target, held: store.Held | None) -> None:
@@ -106,7 +110,7 @@ def _allow(target: Target, held: store.Held | None) -> None:
 
 
 def _body(target: Target, held: store.Held | None) -> Body | None:
-    """The body that is to be stored; None for a deletion."""
+    """The body that is wanted; None for a deletion."""
     intent = target.intent
     if intent.verb != "patch":
         return intent.body
@@ -139,10 +143,10 @@ def _observe(conn: Connection, done: Sequence[store.Done]) -> None:
         identify.observe(conn, written, [])
 
 
-def _outcome(target: Target, done: store.Done | None) -> Outcome:
+def _outcome(target: Target, done: store.Done | None, withheld: marks.Withheld) -> Outcome:
     if done is None:
         return Outcome("found" if target.found else "nothing", target.id, target.found)
-    return Outcome(done.action, target.id, done.stored)
+    return Outcome(done.action, target.id, done.stored, withheld)
 
 
 def create(conn: Connection, resource_type: str, body: Body) -> Stored:

@@ -41,11 +41,13 @@ class Intent:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an intent: ``found`` is a conditional create that found its resource,
-    ``nothing`` a deletion of what was not there (``stored`` is then None)."""
+    ``nothing`` a deletion of what was not there (``stored`` is then None). ``withheld`` are the
+    FHIRPaths of what was left out, as only the hub says it."""
 
     result: Result
     id: str
     stored: Stored | None
+    withheld: tuple[str, ...] = ()
 
 
 @contextmanager

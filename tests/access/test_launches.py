@@ -14,11 +14,14 @@ import pytest
 from serving import answering
 from signing import elliptic, register, token
 
+from healthhub import identify
 from healthhub.access import Purpose, Role, clients
 from healthhub.access.http import LAUNCH_COOKIE
 from healthhub.identify.identity import check_character
 from healthhub.main import build_app
 from healthhub.settings import Institution, Settings, Source, Web
+from healthhub.store import direct as store
+from healthhub.store.writer import Written
 
 SIGNER = elliptic()
 STEM = "42010619800307001"
@@ -77,19 +80,25 @@ BODIES = (
 )
 
 
+def told(connection: psycopg.Connection, *bodies: dict[str, Any]) -> None:
+    """Store what sources have told, as the hub itself does."""
+    for body in bodies:
+        made = store.update(connection, body["resourceType"], body["id"], body)
+        identify.observe(
+            connection,
+            [Written(made.type, made.id, made.patient, "created", made.version, body)],
+            [],
+        )
+    connection.commit()
+
+
 @pytest.fixture
 def hub(database: str, connection: psycopg.Connection) -> Iterator[httpx.Client]:
     """A hub that knows some patients; its client carries a token of hospital A's system."""
     with answering(build_app(SETTINGS, database)) as client:
         loader = clients.add(connection, "loader", [Role.SYSTEM], Purpose.TREAT)
         register(connection, "his-a", "launch", SIGNER, source="his-a")
-        for body in BODIES:
-            stored = client.put(
-                f"/fhir/{body['resourceType']}/{body['id']}",
-                json=body,
-                headers={"authorization": f"Bearer {loader}"},
-            )
-            assert stored.status_code == 201, stored.text
+        told(connection, *BODIES)
         client.headers["x-loader"] = loader
         yield client
 
@@ -353,3 +362,17 @@ def test_a_doctor_is_one_however_often_and_is_called_as_the_system_says_last(
     opened(hub, doctor={"id": "D7", "name": "钱试验 主任"})
     rows = connection.execute("select source, number, title from doctor").fetchall()
     assert rows == [("his-a", "D7", "钱试验 主任")]
+
+
+def test_a_patient_whom_a_client_passes_off_as_the_source_s_opens_nothing(
+    hub: httpx.Client,
+) -> None:
+    loader = {"authorization": f"Bearer {hub.headers['x-loader']}"}
+    forged = patient("f", "his-a", "冯冒名", ("urn:a:mr", "0009"))
+    stored = hub.put("/fhir/Patient/f", json=forged, headers=loader)
+    assert stored.status_code == 201, stored.text
+    assert asked(hub, patient={"value": "0009"}).status_code == 404
+    moved = patient("b2", "his-a", "李别人", ("urn:b:mr", "0001"), ("urn:a:mr", "0009"))
+    assert hub.put("/fhir/Patient/b2", json=moved, headers=loader).status_code == 200
+    assert asked(hub, patient={"value": "0009"}).status_code == 404
+    assert asked(hub).status_code == 201

@@ -11,10 +11,9 @@ import httpx
 import psycopg
 import pytest
 from serving import answering
-from test_launches import BODIES, SETTINGS
+from test_launches import BODIES, SETTINGS, told
 
 from healthhub import cli
-from healthhub.access import Purpose, Role, clients
 from healthhub.main import build_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,14 +65,7 @@ def test_the_programs_of_the_page_open_a_record(
     known = {**SETTINGS.sources, SOURCE: SETTINGS.sources["his-a"]}
     app = build_app(SETTINGS.model_copy(update={"sources": known}), database)
     with answering(app) as hub:
-        loader = clients.add(connection, "loader", [Role.SYSTEM], Purpose.TREAT)
-        connection.commit()
-        stored = hub.put(
-            "/fhir/Patient/a1",
-            json=BODIES[0],
-            headers={"authorization": f"Bearer {loader}"},
-        )
-        assert stored.status_code == 201
+        told(connection, BODIES[0])
         url = ran(tmp_path, "launch.py", str(hub.base_url).rstrip("/"), "0001")
         opened = httpx.get(url, timeout=20)
     assert opened.status_code == 303

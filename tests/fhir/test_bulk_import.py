@@ -105,6 +105,18 @@ def wanted(*files: tuple[str, str]) -> dict[str, Any]:
     }
 
 
+def test_what_only_the_hub_says_is_left_out_of_the_lines(
+    hub: httpx.Client, folder: Path
+) -> None:
+    golden = {"system": "https://healthhub.dev/fhir/record", "code": "golden"}
+    meta = {"source": "urn:healthhub:source:his-a#1", "tag": [golden]}
+    (folder / "p.ndjson").write_bytes(ndjson(patient("a", meta=meta)))
+    told = manifest(hub, kicked(hub, "$import", body=wanted(("Patient", "file:p.ndjson"))))
+    assert told["output"][0]["count"] == 1
+    body = hub.get("/fhir/Patient/a").json()
+    assert body["meta"].keys() == {"versionId", "lastUpdated"}
+
+
 def test_files_are_stored_and_the_same_files_again_change_nothing(
     hub: httpx.Client, folder: Path
 ) -> None:

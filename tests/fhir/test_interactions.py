@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from asking import issues
 from serving import answering
 
 from healthhub.main import build_app
 from healthhub.settings import Settings, Web
+from healthhub.store import direct as store
 
 PATIENT = {"resourceType": "Patient", "name": [{"text": "陈试验"}], "birthDate": "1980-02-29"}
 OBSERVATION: dict[str, Any] = {
@@ -257,3 +260,83 @@ def test_a_body_over_the_limit_gets_413(database: str, token: str) -> None:
         )
     assert answer.status_code == 413
     assert issue(answer)["code"] == "too-long"
+
+
+GOLDEN = {"system": "https://healthhub.dev/fhir/record", "code": "golden"}
+OWN = {"system": "https://example.org/tags", "code": "own"}
+FROM_A = "urn:healthhub:source:his-a#1"
+FORGED = {"source": FROM_A, "tag": [GOLDEN, OWN]}
+
+
+def marks(body: dict[str, Any]) -> tuple[str | None, list[str] | None]:
+    """A stored resource's source, and the codes of its tags."""
+    tags = body["meta"].get("tag")
+    return body["meta"].get("source"), tags and [tag["code"] for tag in tags]
+
+
+def held(connection: psycopg.Connection, **meta: Any) -> str:
+    """A Patient p as the hub itself stores one, with such a meta; its address."""
+    store.update(connection, "Patient", "p", PATIENT | {"id": "p", "meta": meta})
+    connection.commit()
+    return "/fhir/Patient/p"
+
+
+@pytest.mark.parametrize(
+    ("meta", "kept"),
+    [
+        (FORGED, (None, ["own"])),
+        ({"source": "urn:healthhub:person", "tag": [GOLDEN]}, (None, None)),
+        ({"source": "urn:healthhub:"}, (None, None)),
+        ({"source": FROM_A, "_source": {"extension": [{"url": "x", "valueCode": "y"}]}}, (None, None)),
+        ({"tag": [{"code": "https://healthhub.dev/fhir/record|golden"}, OWN]}, (None, ["own"])),
+        ({"source": "https://example.org/his", "tag": [OWN]}, ("https://example.org/his", ["own"])),
+    ],
+)  # fmt: skip
+def test_what_only_the_hub_says_of_a_resource_is_left_out_of_a_client_s_write(
+    hub: httpx.Client, meta: dict[str, Any], kept: Any
+) -> None:
+    assert marks(made(hub, PATIENT | {"meta": meta})) == kept
+    body = PATIENT | {"id": "p", "meta": meta}
+    assert marks(hub.put("/fhir/Patient/p", json=body).json()) == kept
+    assert marks(hub.put("/fhir/Patient/p", json=body | {"gender": "male"}).json()) == kept
+    assert marks(hub.get("/fhir/Patient/p").json()) == kept
+    criteria = {"identifier": "urn:x|1"}
+    assert (
+        marks(hub.put("/fhir/Patient", params=criteria, json=PATIENT | {"meta": meta}).json())
+        == kept
+    )
+    found = hub.get("/fhir/Patient?_tag=https://healthhub.dev/fhir/record|golden")
+    assert "entry" not in found.json()
+
+
+def test_a_client_that_sends_back_what_it_read_leaves_the_hub_s_marks_where_they_were(
+    hub: httpx.Client, connection: psycopg.Connection
+) -> None:
+    path = held(connection, source=FROM_A, tag=[GOLDEN])
+    read = hub.get(path).json()
+    assert marks(hub.put(path, json=read | {"gender": "male"}).json()) == (FROM_A, ["golden"])
+    other = read | {"meta": read["meta"] | {"source": "urn:healthhub:source:his-b#1"}}
+    assert marks(hub.put(path, json=other).json()) == (None, ["golden"])
+    assert marks(hub.put(path, json=read).json()) == (None, ["golden"])
+
+
+def test_marks_of_a_version_that_was_deleted_do_not_come_back(
+    hub: httpx.Client, connection: psycopg.Connection
+) -> None:
+    path = held(connection, source=FROM_A, tag=[GOLDEN])
+    read = hub.get(path).json()
+    hub.delete(path)
+    assert marks(hub.put(path, json=read).json()) == (None, None)
+
+
+def test_an_outcome_warns_of_what_was_left_out(hub: httpx.Client) -> None:
+    headers = {"prefer": "return=OperationOutcome"}
+    body = PATIENT | {"id": "p", "meta": FORGED}
+    assert issues(hub.put("/fhir/Patient/p", json=body, headers=headers)) == [
+        ("information", "informational", ""),
+        ("warning", "business-rule", "Patient.meta.source"),
+        ("warning", "business-rule", "Patient.meta.tag"),
+    ]
+    again = hub.put("/fhir/Patient/p", json=body, headers=headers)
+    assert again.headers["etag"] == 'W/"1"'
+    assert len(issues(again)) == 3

@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from healthhub.errors import InvalidRequest, Unprocessable
 from healthhub.model import validate
 from healthhub.serve.fhir import fhirpath_patch, json_patch
+from healthhub.store import direct as store
 from healthhub.store import wire
 
 BODY = (
@@ -215,3 +217,40 @@ def test_a_patch_of_what_is_not_there_and_of_what_was_deleted(hub: httpx.Client)
     hub.put("/fhir/Patient/p", json={"resourceType": "Patient", "id": "p"})
     hub.delete("/fhir/Patient/p")
     assert hub.patch("/fhir/Patient/p", content=content, headers=headers).status_code == 410
+
+
+GOLDEN = {"system": "https://healthhub.dev/fhir/record", "code": "golden"}
+META = {"source": "urn:healthhub:source:his-a#1", "tag": [GOLDEN]}
+
+
+def test_a_patch_cannot_add_what_only_the_hub_says(hub: httpx.Client) -> None:
+    hub.put("/fhir/Patient/p", json={"resourceType": "Patient", "id": "p"})
+    json = [{"op": "add", "path": "/meta", "value": META}]
+    fhirpath = parameters(
+        type="add", path="Patient.meta", name="tag", value={"valueCoding": GOLDEN}
+    )
+    for kind, patch in (("json-patch", json), ("fhir", fhirpath)):
+        headers = {"content-type": f"application/{kind}+json"}
+        answer = hub.patch("/fhir/Patient/p", content=wire.dumps(patch), headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["meta"].keys() == {"versionId", "lastUpdated"}
+    more = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "meta", "valueMeta": {"tag": [GOLDEN]}}],
+    }
+    assert "golden" not in hub.post("/fhir/Patient/p/$meta-add", json=more).text
+    assert "golden" not in hub.get("/fhir/Patient/p/_history").text
+
+
+def test_a_patch_leaves_what_the_hub_says_of_a_resource(
+    hub: httpx.Client, connection: psycopg.Connection
+) -> None:
+    store.update(
+        connection, "Patient", "p", {"resourceType": "Patient", "id": "p", "meta": META}
+    )
+    connection.commit()
+    headers = {"content-type": "application/json-patch+json"}
+    content = '[{"op":"add","path":"/active","value":true}]'
+    body = hub.patch("/fhir/Patient/p", content=content, headers=headers).json()
+    assert body["active"] is True
+    assert {name: body["meta"][name] for name in META} == META

@@ -421,3 +421,26 @@ def test_a_transaction_is_audited_with_all_its_patients(
             " where query like 'transaction%' order by action"
         ).fetchall()
     assert rows == [("read", "done", 2, 0), ("write", "done", 2, 2)]
+
+
+def test_entries_cannot_say_what_only_the_hub_says_and_are_told_so(hub: httpx.Client) -> None:
+    golden = {"system": "https://healthhub.dev/fhir/record", "code": "golden"}
+    meta = {"source": "urn:healthhub:source:his-a#1", "tag": [golden]}
+    answer = post(
+        hub,
+        entry("POST", "Patient", patient("a", meta=meta), MOTHER),
+        entry("PUT", "Observation/o", observation(MOTHER, id="o", meta=meta)),
+        entry("PUT", "Patient?identifier=x|1", patient("b", meta=meta)),
+        entry("POST", "Observation", observation(f"Patient?identifier={SYSTEM}|a", meta=meta)),
+        entry("POST", "Patient", patient("c")),
+    )
+    assert statuses(answer) == ["201"] * 5
+    for each in answer.json()["entry"]:
+        body = hub.get(f"/fhir/{each['response']['location']}").json()
+        assert body["meta"].keys() == {"versionId", "lastUpdated"}
+    *forged, honest = [each["response"].get("outcome") for each in answer.json()["entry"]]
+    assert honest is None
+    for outcome in forged:
+        said = [(one["severity"], *one.get("expression", ())) for one in outcome["issue"][1:]]
+        kind = said[0][1].partition(".")[0]
+        assert said == [("warning", f"{kind}.meta.source"), ("warning", f"{kind}.meta.tag")]

@@ -70,7 +70,7 @@ def of_write(request: Request, ask: Asked, outcome: Outcome) -> Response:
         return Response(None, status, headers)
     if wanted == "OperationOutcome":
         said = f"{SAID[outcome.result]} version {stored.version}"
-        return of_json(ask, done(said), status, headers)
+        return of_json(ask, done(said, outcome.withheld), status, headers)
     return of_json(ask, stored.json, status, headers)
 
 
@@ -110,10 +110,22 @@ def preference(request: Request) -> str | None:
     return None
 
 
-def done(sentence: str) -> bytes:
-    """An OperationOutcome of success."""
-    issue = {"severity": "information", "code": "informational", "details": {"text": sentence}}
-    return orjson.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
+def done(sentence: str, withheld: Iterable[str] = ()) -> bytes:
+    """An OperationOutcome of success, with a warning for each element that was left out."""
+    issues: list[dict[str, object]] = [
+        {"severity": "information", "code": "informational", "details": {"text": sentence}}
+    ]
+    for path in withheld:
+        text = "left out: only the hub says this of a resource, and it had not said it"
+        issues.append(
+            {
+                "severity": "warning",
+                "code": "business-rule",
+                "details": {"text": text},
+                "expression": [path],
+            }
+        )
+    return orjson.dumps({"resourceType": "OperationOutcome", "issue": issues})
 
 
 def instant(moment: datetime) -> str:

@@ -187,8 +187,9 @@ def _written(outcome: Outcome, base: str, prefer: str) -> bytes:
         "etag": f'W/"{stored.version}"',
         "lastModified": answer.instant(stored.updated),
     }
-    if prefer == "OperationOutcome":
-        said["outcome"] = orjson.Fragment(answer.done(answer.SAID[outcome.result]))
+    if prefer == "OperationOutcome" or outcome.withheld:
+        done = answer.done(answer.SAID[outcome.result], outcome.withheld)
+        said["outcome"] = orjson.Fragment(done)
     made: dict[str, Any] = {"fullUrl": f"{base}/{name}"}
     if prefer == "representation":
         made["resource"] = orjson.Fragment(stored.json)
