@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -17,8 +17,10 @@ from healthhub.receive import uploading
 from healthhub.receive.intake import fault
 from healthhub.settings import Settings
 from healthhub.watch import alarms, hooks
+from healthhub.watch.duties import Duty, troubles
 from healthhub.watch.errands import Errands
 from healthhub.watch.looking import Looker
+from healthhub.watch.rules import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,18 @@ class Watcher:
         self._errands = errands or Errands(settings)
         self._looker = Looker(settings)
         self._teller = hooks.Teller(settings)
-        self._looked = self._housed = -1e9
+        self._busy = False
+        every = settings.alarms.look_seconds
+        self._look = Duty("look", self.look, every)
+        self._duties = (
+            Duty("fold", lambda: figures.fold(conn)),
+            self._look,
+            Duty("tell", lambda: self._teller.tell(conn)),
+            Duty("errands", self._go_on),
+            Duty("forget_figures", lambda: figures.forget(conn), HOUSE_SECONDS),
+            Duty("forget_alarms", lambda: alarms.forget(conn, KEEP_DAYS), HOUSE_SECONDS),
+        )
+        self._own = Duty("look", self._look_at_itself, every)
 
     def close(self) -> None:
         """Let go of the hooks."""
@@ -108,21 +121,36 @@ class Watcher:
     def work(self, stop: threading.Event) -> None:
         """Turn after turn."""
         while not stop.is_set():
-            figures.fold(self._conn)
-            if time.monotonic() - self._looked >= self._settings.alarms.look_seconds:
-                self.look()
-                self._looked = time.monotonic()
-            self._teller.tell(self._conn)
-            busy = self._errands.go_on(self._conn)
-            if time.monotonic() - self._housed > HOUSE_SECONDS:
-                figures.forget(self._conn)
-                alarms.forget(self._conn, KEEP_DAYS)
-                self._housed = time.monotonic()
-            stop.wait(0 if busy else FOLD_SECONDS)
+            self.turn()
+            stop.wait(0 if self._busy else FOLD_SECONDS)
+
+    def turn(self) -> None:
+        """Each duty once, if it is time for it."""
+        for duty in self._duties:
+            duty.turn(self._conn)
+        if self._look.faults:
+            self._own.turn(self._conn)
+
+    def _go_on(self) -> None:
+        self._busy = False
+        self._busy = self._errands.go_on(self._conn)
 
     def look(self) -> None:
         """One look: what is wrong becomes alarms, what is over closes them."""
         found = self._looker.look(self._conn, clock.now())
+        others = (duty for duty in self._duties if duty is not self._look)
+        self._settle([*found, *troubles(others)])
+
+    def _look_at_itself(self) -> None:
+        """Where looking fails, nothing is known to be over: alarms stay as they are, beside one
+        of the fault."""
+        found = [
+            Trouble(alarm.source, alarm.rule, alarm.facts)
+            for alarm in alarms.listed(self._conn, is_open=True)
+        ]
+        self._settle([*found, *troubles(self._duties)])
+
+    def _settle(self, found: Sequence[Trouble]) -> None:
         opened, closed = alarms.settle(
             self._conn,
             found,

@@ -19,6 +19,7 @@ RULES = (
     "poll",
     "backlog",
     "hook",
+    "watch",
 )
 FEW = 5
 """Fewer failed messages are no alarm of their source: the console shows them."""

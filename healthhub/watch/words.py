@@ -19,6 +19,9 @@ def text(alarm: Alarm, t: Translator) -> str:
         facts["since"] = _local(str(facts["since"]))
     if key == "silent" and "minutes" in facts:
         key = "silent_set"
+    if "parts" in facts:
+        names = str(facts["parts"]).split()
+        facts["parts"] = " / ".join(t.known("duty", name) for name in names)
     return t(f"alarm.{key}", **facts)
 
 
