@@ -19,8 +19,9 @@ class Index:
     of system and of the identifier's type (or None); ``texts``: field and normal form;
     ``words``: texts and addresses behind tokens, of which the store keeps one copy for all;
     ``present``: bits of the parameters that have a value; ``dates``: the spans of the clinical
-    date; ``spans``: key, first and last of the other dates, numbers and quantities; ``concept``:
-    what its code says; ``size``: that of the spans which is its value.
+    date, ``clinical`` both ends of them all, None where there is none; ``spans``: key, first and
+    last of the other dates, numbers and quantities; ``concept``: what its code says; ``size``:
+    that of the spans which is its value.
     """
 
     tokens: set[int] = field(default_factory=set)
@@ -29,14 +30,10 @@ class Index:
     words: set[tuple[str, str]] = field(default_factory=set)
     present: int = 0
     dates: list[spans.Both] = field(default_factory=list)
+    clinical: spans.Both = (None, None)
     spans: set[Span] = field(default_factory=set)
     concept: Concept | None = None
     size: Span | None = None
-
-    @property
-    def clinical(self) -> spans.Both:
-        """Both ends of the clinical date; None where there is none."""
-        return spans.hull(self.dates) if self.dates else (None, None)
 
     @property
     def flat(self) -> list[int] | None:

@@ -32,6 +32,8 @@ def of(body: Body) -> Index:
         for value in walk(body, steps):
             if taken := take(index, value):
                 index.present |= bit if taken is True else taken
+    if index.dates:
+        index.clinical = spans.hull(index.dates)
     sizes = concepts.sizes(body["resourceType"], index.spans)
     index.size = min(sizes, default=None)
     index.concept = concepts.of(body, sizes, index.clinical)

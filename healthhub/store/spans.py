@@ -163,4 +163,6 @@ def hull(found: Iterable[Both]) -> tuple[datetime, datetime]:
 
 
 def _within(moment: datetime) -> datetime:
-    return min(max(moment, EARLIEST), LATEST)
+    if EARLIEST <= moment <= LATEST:
+        return moment
+    return EARLIEST if moment < EARLIEST else LATEST
