@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Hub:
         web = [
             child
             for child in psutil.Process(self.process).children()
-            if "--web-child" in child.cmdline()
+            if "--web-child" in words(child)
         ]
         return Cpu(_seconds(web), _seconds(server))
 
@@ -139,6 +139,13 @@ def running(
             home = note.read_text(encoding="utf-8").strip().rpartition(" is in ")[2]
             shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def words(process: psutil.Process) -> list[str]:
+    """What a process was started with; nothing when it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def _seconds(processes: list[psutil.Process]) -> float:

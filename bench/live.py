@@ -19,7 +19,7 @@ import psycopg
 from bench import mllp_load, soap_load
 from bench.figure import Figure
 from bench.http_load import percentile
-from bench.hub import Hub, running
+from bench.hub import Hub, running, words
 from healthhub import city
 from healthhub.city.channels import digest
 
@@ -133,8 +133,8 @@ class Processes:
 
 
 def _name(process: psutil.Process) -> str:
-    words = process.cmdline()
-    return "web" if "--web-child" in words else words[-1] if words else "?"
+    said = words(process)
+    return "web" if "--web-child" in said else said[-1] if said else "?"
 
 
 @dataclass(frozen=True, slots=True)

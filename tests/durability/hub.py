@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,16 +87,17 @@ class Hub:
         elif part == "postgres":
             self._postmaster().kill()
         else:
-            self._child("--web-child" if part == "web" else part).kill()
+            with suppress(psutil.NoSuchProcess):  # it fell with another, and is dead already
+                self._child("--web-child" if part == "web" else part).kill()
 
     def _postmaster(self) -> psutil.Process:
         found: list[psutil.Process] = []
 
         def running() -> bool:
             for file in (self.folder / "data").rglob("postmaster.pid"):
-                words = file.read_text().split()
-                if words and psutil.pid_exists(int(words[0])):
-                    found[:] = [psutil.Process(int(words[0]))]
+                lines = file.read_text().split()
+                if lines and psutil.pid_exists(int(lines[0])):
+                    found[:] = [psutil.Process(int(lines[0]))]
             return bool(found)
 
         self.wait_until(running, 40)
@@ -107,7 +109,7 @@ class Hub:
 
         def running() -> bool:
             children = psutil.Process(self._process.pid).children() if self._process else []
-            found[:] = [child for child in children if part in child.cmdline()]
+            found[:] = [child for child in children if part in words(child)]
             return bool(found)
 
         self.wait_until(running, 40)
@@ -125,6 +127,13 @@ class Hub:
                 said = (self.folder / "hub.log").read_text(errors="replace")[-4000:]
                 raise AssertionError(f"not within {seconds} s; the hub said:\n{said}")
             time.sleep(0.05)
+
+
+def words(process: psutil.Process) -> list[str]:
+    """What a process was started with; nothing when it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 @dataclass
