@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from healthhub.store import spans, spelling
@@ -72,14 +73,9 @@ def take_concept(index: Index, path: str, value: Any) -> bool:
     """A Coding or CodeableConcept: by code, by system and code, by system, and by its words."""
     if not isinstance(value, dict):
         return False
-    tokens = index.tokens
     for coding in value.get("coding", (value,)):
-        system = coding.get("system", "")
-        if code := coding.get("code"):
-            tokens.add(token(path, code))
-            tokens.add(token(path, f"{system}|{code}"))
-        if system:
-            tokens.add(token(path, f"{system}|"))
+        system, code = coding.get("system", ""), coding.get("code", "")
+        index.tokens.update(_coding(path, system, code))
         if display := coding.get("display"):
             _word(index, path, display)
     if text := value.get("text"):
@@ -87,11 +83,26 @@ def take_concept(index: Index, path: str, value: Any) -> bool:
     return True
 
 
+@lru_cache(maxsize=20_000)
+def _coding(path: str, system: str, code: str) -> tuple[int, ...]:
+    """The hashes of a code, of it with its system, and of the system."""
+    texts = (code, f"{system}|{code}") if code else ()
+    return tuple(token(path, text) for text in (*texts, *((f"{system}|",) if system else ())))
+
+
 def _word(index: Index, path: str, text: str) -> None:
-    if form := spelling.normal(text):
-        name = f"{path}:text"
-        index.words.add((name, form))
-        index.tokens.add(token(name, form))
+    if entry := _worded(path, text) if len(text) <= spelling.SHORT else _words(path, text):
+        index.words.add(entry[0])
+        index.tokens.add(entry[1])
+
+
+def _words(path: str, text: str) -> tuple[tuple[str, str], int] | None:
+    """The normal form of a text with its field, and the hash of both."""
+    name, form = f"{path}:text", spelling.normal(text)
+    return ((name, form), token(name, form)) if form else None
+
+
+_worded = lru_cache(maxsize=20_000)(_words)
 
 
 def take_inner(index: Index, path: str, value: Any) -> bool:

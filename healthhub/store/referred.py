@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from healthhub.model.ids import row_id
@@ -25,11 +26,11 @@ def reference_take(resource_type: str, place: Place, sharing: list[Parameter]) -
 
     def take(index: Index, value: Any) -> int:
         kind, text = referred(value)
-        local = local_of(text)
+        local = _entered(path, text) if text else None
         if local is not None:
-            kind = local[0]
+            kind, hashed = local
             if not (keyed and kind == "Patient"):
-                index.tokens.add(reference(path, kind, row_id(*local)))
+                index.tokens.add(hashed)
         elif text and not text.startswith("#"):
             index.tokens.add(token(path, f"={text}"))
             if "|" in text:  # a canonical with its version is found without it too
@@ -39,6 +40,14 @@ def reference_take(resource_type: str, place: Place, sharing: list[Parameter]) -
         return (anyone | targets.get(kind, 0)) if value else 0
 
     return take
+
+
+@lru_cache(maxsize=20_000)
+def _entered(path: str, text: str) -> tuple[str, int] | None:
+    """Type and hash of a reference to a resource of this server: a patient's resources name the
+    same visit, order and doctor."""
+    local = local_of(text)
+    return None if local is None else (local[0], reference(path, local[0], row_id(*local)))
 
 
 def _named(index: Index, path: str, identifier: Any) -> None:
