@@ -27,7 +27,7 @@ test-all: $(READY) test-newest  ## All tests, those with kill -9 too
 	$(BIN)/python -m pytest -n 2
 
 test-newest: $(READY)  ## What leans on PostgreSQL, on its newest version
-	HEALTHHUB_POSTGRES_BIN=$$($(BIN)/python tools/newest.py) $(BIN)/python -m pytest -m "not slow" -n 2 tests/store tests/keep tests/identify tests/pipeline tests/access tests/postgres tests/walk
+	HEALTHHUB_POSTGRES_BIN=$$($(BIN)/python tools/newest.py) $(BIN)/python -m pytest -m "not slow" -n 2 tests/store tests/keep tests/postgres tests/walk
 
 check: $(READY)  ## Format, lint, types, import contracts, lock file
 	$(BIN)/ruff format --check .

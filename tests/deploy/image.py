@@ -80,7 +80,12 @@ def build(folder: Path) -> Path:
             call = subprocess.run(  # noqa: S603
                 ["/bin/sh", "-c", here],
                 cwd=source,
-                env={**kept, "PATH": f"{tools}:/usr/bin:/bin", "HOME": str(folder)},
+                env={
+                    **kept,
+                    "PIP_NO_COMPILE": "1",
+                    "PATH": f"{tools}:/usr/bin:/bin",
+                    "HOME": str(folder),
+                },
                 capture_output=True,
                 text=True,
                 check=False,

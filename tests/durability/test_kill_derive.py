@@ -30,7 +30,7 @@ from tests.gaps.gap_stage import (
 )
 
 pytestmark = pytest.mark.slow
-REPORTS = 2400
+REPORTS = 1200
 SETTINGS = """
 [institutions.hospital-a]
 title = "江城市第一人民医院"
@@ -89,7 +89,7 @@ def test_a_re_derivation_survives_the_death_of_its_worker(
 
         number = solving.solve(conn, place(), URATE, who="a", why="a", seen=0)
         for share in (0.0, 0.2, 0.5, 0.8):
-            killed(int(REPORTS * share) + dice.randrange(1, 200), mapped=True)
+            killed(int(REPORTS * share) + dice.randrange(1, 100), mapped=True)
         until(lambda: settled(conn), 240)
         assert (gap(conn).open, gap(conn).mapped) == (0, REPORTS)
         assert codes(conn) == [[("尿酸", "14933-6"), ("尿酸", CODE)]] * REPORTS

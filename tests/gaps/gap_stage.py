@@ -114,7 +114,7 @@ def until(true: Callable[[], Any], seconds: float = 30) -> None:
     limit = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < limit
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def settled(conn: psycopg.Connection) -> bool:
