@@ -16,7 +16,7 @@ import psycopg
 from healthhub import clock, keep
 from healthhub.convert import Converter
 from healthhub.gaps.rederivation import Rederivation
-from healthhub.keep import raw
+from healthhub.keep import applications, raw
 from healthhub.model.message import Message
 from healthhub.pipeline import Convert, Tally, process
 from healthhub.pipeline.converters import converters_of, spare_the_collector
@@ -217,7 +217,7 @@ class Worker:
 def _connect(dsn: str) -> psycopg.Connection:
     """A connection whose commits need not wait for the disk (docs/decisions/0003)."""
     conn = psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, application_name=keep.APPLICATION
+        dsn, autocommit=True, connect_timeout=5, application_name=applications.WORKER
     )
     conn.execute("set synchronous_commit = off")
     conn.execute("set jit = off")

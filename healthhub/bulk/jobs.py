@@ -15,7 +15,6 @@ from healthhub.errors import NotFound, TooMany
 
 Connection = psycopg.Connection[Any]
 Kind = Literal["export", "import"]
-APPLICATION = "healthhub bulk"
 LOCK = 0x42554C4B
 """First key of the advisory lock that the process at work on a job holds ("BULK" in ASCII)."""
 

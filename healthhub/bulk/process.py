@@ -16,6 +16,7 @@ from healthhub.bulk.export import Ended, Export
 from healthhub.bulk.importing import Import, Stopped
 from healthhub.bulk.jobs import Job
 from healthhub.errors import HubError
+from healthhub.keep import applications
 from healthhub.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ def _sweep(conn: psycopg.Connection, settings: Settings) -> None:
 def connect(dsn: str) -> psycopg.Connection:
     """A connection that commits each statement by itself."""
     conn = psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, application_name=jobs.APPLICATION
+        dsn, autocommit=True, connect_timeout=5, application_name=applications.BULK
     )
     conn.execute("set jit = off")
     return conn

@@ -6,15 +6,11 @@ import argparse
 import socket
 import sys
 
-import httpx
 import psycopg
 
 from healthhub import keep, postgres, settings
-from healthhub.bulk import jobs
-from healthhub.receive import polling
+from healthhub.keep import applications
 from healthhub.settings import Settings
-from healthhub.subscriptions import table
-from healthhub.watch import process
 
 HELP = "say whether a part that runs here is well (status 0) or not (status 1)"
 SECONDS = 5.0
@@ -37,6 +33,8 @@ def web(loaded: Settings) -> str:
     """What is wrong with the web processes; empty when they serve."""
     host = _reachable(loaded.web.host)
     host = f"[{host}]" if ":" in host else host
+    import httpx  # no other part needs it, and each is asked every few seconds
+
     try:
         address = f"http://{host}:{loaded.web_port}/health/ready"
         answer = httpx.get(address, timeout=SECONDS, trust_env=False)
@@ -58,27 +56,27 @@ def mllp(loaded: Settings) -> str:
 
 def worker(loaded: Settings) -> str:
     """What is wrong with the workers of this machine; empty when one of them works."""
-    return _asking(loaded, keep.APPLICATION, "no worker")
+    return _asking(loaded, applications.WORKER, "no worker")
 
 
 def bulk(loaded: Settings) -> str:
     """What is wrong with the bulk process of this machine; empty when it works."""
-    return _asking(loaded, jobs.APPLICATION, "no bulk process")
+    return _asking(loaded, applications.BULK, "no bulk process")
 
 
 def notify(loaded: Settings) -> str:
     """What is wrong with the process of subscriptions; empty when it works or stands by."""
-    return _asking(loaded, table.APPLICATION, "no process of subscriptions")
+    return _asking(loaded, applications.NOTIFY, "no process of subscriptions")
 
 
 def watch(loaded: Settings) -> str:
     """What is wrong with the process that watches; empty when it works or stands by."""
-    return _asking(loaded, process.APPLICATION, "no process that watches")
+    return _asking(loaded, applications.WATCH, "no process that watches")
 
 
 def poll(loaded: Settings) -> str:
     """What is wrong with the process that polls views and folders; empty when it works."""
-    return _asking(loaded, polling.APPLICATION, "no process that polls")
+    return _asking(loaded, applications.POLL, "no process that polls")
 
 
 def _asking(loaded: Settings, application: str, who: str) -> str:

@@ -5,7 +5,7 @@ from healthhub.keep.admission import admit, reject, via
 from healthhub.keep.at_hand import MOST_DEATHS, AtHand, fatal
 from healthhub.keep.choice import Choice
 from healthhub.keep.keeper import Keeper
-from healthhub.keep.lanes import APPLICATION, Lanes, workers_here
+from healthhub.keep.lanes import Lanes, workers_here
 from healthhub.keep.messages import (
     Counts,
     Line,
@@ -23,7 +23,6 @@ from healthhub.keep.replay import ignore, matching, note, replay, turn
 from healthhub.keep.sightings import sight
 
 __all__ = [
-    "APPLICATION",
     "MOST_DEATHS",
     "Act",
     "AtHand",

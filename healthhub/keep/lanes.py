@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 import psycopg
 
+from healthhub.keep import applications
+
 LANES = 256
-APPLICATION = "healthhub worker"
-"""By this name PostgreSQL knows a worker's connection."""
 QUIET_SECONDS = 60
 """An idle worker asks every other second; a batch of the largest messages takes some."""
 _LANE_LOCK = 0x4C414E45  # "LANE": first key of the advisory lock of each lane
@@ -30,7 +30,7 @@ def lane_of(key: int) -> int:
     return key % LANES
 
 
-def workers_here(conn: psycopg.Connection, application: str = APPLICATION) -> int:
+def workers_here(conn: psycopg.Connection, application: str = applications.WORKER) -> int:
     """Workers (or processes of another name) that came from where ``conn`` came from (the same machine or container) and have
     asked for something within QUIET_SECONDS."""
     row = conn.execute(

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from healthhub.adapter_api import registry
 from healthhub.adapter_api.tables import SheetReader
 from healthhub.errors import HubError
-from healthhub.keep import rows
+from healthhub.keep import applications, rows
 from healthhub.receive.folder import Watch
 from healthhub.receive.intake import fault
 from healthhub.receive.poll import Poller
@@ -26,7 +26,6 @@ from healthhub.settings import Settings
 
 log = logging.getLogger("healthhub.poll")
 
-APPLICATION = "healthhub poll"
 LONGEST_PAUSE = 600.0
 BEAT_SECONDS = 10.0
 Turn = Callable[[psycopg.Connection], object]
@@ -89,7 +88,7 @@ class Beat:
                     self._dsn,
                     autocommit=True,
                     connect_timeout=5,
-                    application_name=APPLICATION,
+                    application_name=applications.POLL,
                 )
             self._conn.execute("select 1")
         except psycopg.Error:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from healthhub.errors import HubError
+from healthhub.keep import applications
 from healthhub.settings import Settings
 from healthhub.store import changes
 from healthhub.store.changes import Change
@@ -50,7 +51,7 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
         try:
             with (
                 psycopg.connect(
-                    dsn, autocommit=True, application_name=table.APPLICATION
+                    dsn, autocommit=True, application_name=applications.NOTIFY
                 ) as conn,
                 ExitStack() as stack,
             ):

@@ -15,7 +15,6 @@ from healthhub.store import types
 from healthhub.subscriptions.wanted import Wanted
 
 Connection = psycopg.Connection[Any]
-APPLICATION = "healthhub notify"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from healthhub import clock
-from healthhub.keep import figures, uploads
+from healthhub.keep import applications, figures, uploads
 from healthhub.receive import uploading
 from healthhub.receive.intake import fault
 from healthhub.settings import Settings
@@ -24,7 +24,6 @@ from healthhub.watch.rules import Trouble
 
 log = logging.getLogger(__name__)
 
-APPLICATION = "healthhub watch"
 LOCK = 0x5741544348  # "WATCH": who holds it works
 STANDBY_SECONDS = 2.0
 FOLD_SECONDS = 2.0
@@ -41,7 +40,7 @@ def run(settings: Settings, dsn: str, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             with psycopg.connect(
-                dsn, autocommit=True, connect_timeout=5, application_name=APPLICATION
+                dsn, autocommit=True, connect_timeout=5, application_name=applications.WATCH
             ) as conn:
                 failures = 0
                 while not stop.is_set() and not _alone(conn):
@@ -72,7 +71,7 @@ def _take_uploads(settings: Settings, dsn: str, over: threading.Event) -> None:
     while not over.is_set():
         try:
             with psycopg.connect(
-                dsn, autocommit=True, connect_timeout=5, application_name=APPLICATION
+                dsn, autocommit=True, connect_timeout=5, application_name=applications.WATCH
             ) as conn:
                 while not over.is_set():
                     uploads.expire(conn)
