@@ -12,6 +12,7 @@ from markup import read
 from page_stage import CLERK, HOSTILE, app
 from serving import answering
 
+SNOMED = "http://snomed.info/sct"
 PAGES = (
     "/",
     "/record/{id}",
@@ -264,3 +265,26 @@ def test_sign_in_leads_back_into_the_hub_and_nowhere_else(
     assert page.faults == []
     (value,) = [attrs["value"] for _, attrs in page.tags if attrs.get("name") == "next"]
     assert value == target
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "unsaid"), [("zh", "A型", "Group A"), ("en", "Group A", "A型")]
+)
+def test_what_a_code_says_is_said_in_the_readers_language(
+    language: str, said: str, unsaid: str
+) -> None:
+    chart = newcomer()
+    group = {"coding": [{"system": SNOMED, "code": "112144000", "display": "Blood group A"}]}
+    chart.result(
+        "a-lis",
+        day("2026-11-20"),
+        ("ABO血型", "883-9", "", None, None),
+        "0",
+        valueQuantity=None,
+        valueCodeableConcept=group,
+    )
+    with answering(app({GOLDEN: chart})) as client:
+        client.cookies.set("healthhub_session", "a-doctor's")
+        text = client.get(f"/record/{GOLDEN}", params={"lang": language}).text
+    assert said in text
+    assert unsaid not in text

@@ -51,12 +51,14 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value to show and, where it is a number, to draw (two for a blood pressure)."""
+    """A value to show and, where it is a number, to draw (two for a blood pressure). ``coded``
+    is what a code says, which has a name in each language."""
 
     text: str
     unit: str = ""
     unit_key: str = ""
     numbers: tuple[float, ...] = ()
+    coded: Concept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +142,16 @@ def value_of(observation: Body) -> Value:
         if element in observation:
             return Value(str(observation[element]))
     if "valueCodeableConcept" in observation:
-        return Value(concept(observation["valueCodeableConcept"]).label("zh"))
+        said = concept(observation["valueCodeableConcept"])
+        return Value(said.label("zh"), coded=said)
     if "valueBoolean" in observation:
         return Value("+" if observation["valueBoolean"] else "−")
     if "valueRange" in observation or "valueRatio" in observation:
         return _pair(observation)
     if observation.get("component"):
         return _components(observation["component"])
-    return Value(concept(observation.get("dataAbsentReason")).label("zh"))
+    absent = concept(observation.get("dataAbsentReason"))
+    return Value(absent.label("zh"), coded=absent or None)
 
 
 def _pair(observation: Body) -> Value:
