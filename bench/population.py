@@ -161,6 +161,13 @@ class _Recorder:
             room.__dict__.update(token=token)
         referred.__dict__.update(reference=reference)
 
+    def _forget(self) -> None:
+        """What the index remembers it makes no hash of, and each hash is to be noted."""
+        for room in (entries, referred):
+            for held in vars(room).values():
+                if hasattr(held, "cache_clear"):
+                    held.cache_clear()
+
     def _token(self, field: str, value: str) -> int:
         hashed = hashes.token(field, value)
         self._said[hashed] = field, value
@@ -172,6 +179,7 @@ class _Recorder:
     def template(self, row: Sequence[Any]) -> Template:
         """A row with its entries parted into those that stay and those that do not."""
         self._said.clear()
+        self._forget()
         body = dictionary.unpack(row[15])
         parts = _PART.split(body)
         changing = set(parts[1::2])
