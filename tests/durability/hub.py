@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench.hub import words
 from healthhub.receive.frames import frame
 
 SETTINGS = """
@@ -127,13 +128,6 @@ class Hub:
                 said = (self.folder / "hub.log").read_text(errors="replace")[-4000:]
                 raise AssertionError(f"not within {seconds} s; the hub said:\n{said}")
             time.sleep(0.05)
-
-
-def words(process: psutil.Process) -> list[str]:
-    """What a process was started with; nothing when it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        return process.cmdline()
-    return []
 
 
 @dataclass

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from bench import histories
+from bench.hub import words
 from healthhub import city
 from healthhub.city.settings import as_toml
-from tests.durability.hub import words
 from tests.load.hubs import MAPPINGS, holding, one_by_one, settings, work
 
 pytestmark = pytest.mark.slow
@@ -118,7 +118,8 @@ def _kill(process: subprocess.Popen[bytes], dice: random.Random, *, whole: bool)
     """kill -9 of the load, or of one of the processes that take what it reads."""
     if not whole:
         parent = psutil.Process(process.pid)
-        children = [each for each in parent.children() if words(each) == words(parent)]
+        said = words(parent)
+        children = [each for each in parent.children() if words(each) == said]
         if children:
             dice.choice(children).kill()
             return
